@@ -9,6 +9,7 @@
 pub mod address;
 pub mod amount;
 pub mod digest;
+pub mod frames;
 pub mod id;
 pub mod network;
 

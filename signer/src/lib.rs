@@ -1,1 +1,14 @@
-//! Skeleton.
+//! The offline signer: holds the keys, trusts nothing that comes across the gap, and signs only what
+//! policy and people have accepted.
+//!
+//! The binary is a thin face over this library, so that tests run the same session without a terminal.
+//! What must stay true: no networking crate in the tree, one writer per home, and only `sign` touches a
+//! private key of a spending account.
+
+pub mod home;
+pub mod keys;
+pub mod memory;
+pub mod records;
+pub mod sandbox;
+pub mod secret;
+pub mod vault;

@@ -1,0 +1,243 @@
+//! The vault: one file with two sealed compartments.
+//!
+//! ```text
+//! magic "AIRLOCKV" | version u8 = 1 | kind u8 | vault id 16 | identity record | spending record (kind 1 only)
+//! ```
+//! Kind 0 is a device with an identity only (approver, further custodian), kind 1 holds a spending seed.
+//! The identity compartment is opened at the start of every command and written again whenever a pairing,
+//! the policy or the journal moves on; the spending compartment is opened after review and never written
+//! again. The header is readable in clear and authenticated: flipping any byte means nothing opens.
+
+mod identity;
+mod seal;
+
+pub use identity::{
+    Anchor, Coordinator, Custodian, Identity, MAX_COORDINATORS, PolicyPin, PublicKey, Roster, RosterError,
+    is_public_key,
+};
+pub use seal::{Compartment, KdfCost};
+
+use crate::home::{Home, HomeError, read_private, replace_private};
+use crate::secret::{Entropy, Passphrase, RandomError, fill_random};
+use seal::{MAX_SEALED_BYTES, RECORD_BYTES, Sealed, SealingKey};
+
+const MAGIC: &[u8; 8] = b"AIRLOCKV";
+const VERSION: u8 = 1;
+const PREAMBLE_BYTES: usize = 26;
+const MAX_FILE_BYTES: u64 = (PREAMBLE_BYTES + 2 * (RECORD_BYTES + MAX_SEALED_BYTES)) as u64;
+
+/// Why a vault does not open or cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Another kind of file.
+    #[error("not an Airlock vault")]
+    NotAVault,
+    /// Made by another version of this program.
+    #[error("vault version {found}; this program reads version {VERSION}")]
+    UnknownVersion {
+        /// Its version.
+        found: u8,
+    },
+    /// Neither identity-only nor with a spending compartment.
+    #[error("vault of unknown kind {found}")]
+    UnknownKind {
+        /// Its kind.
+        found: u8,
+    },
+    /// The file ends too early.
+    #[error("the vault file is cut short")]
+    Truncated,
+    /// The file goes on after its last compartment.
+    #[error("the vault file has {found} bytes too many")]
+    TrailingBytes {
+        /// How many.
+        found: usize,
+    },
+    /// A record where another belongs.
+    #[error("expected the {expected} compartment, found one tagged {found}")]
+    WrongCompartment {
+        /// The one that belongs there.
+        expected: &'static str,
+        /// The tag that was there.
+        found: u8,
+    },
+    /// A compartment longer than any that this program writes.
+    #[error("the {compartment} compartment has {found} bytes, at most {MAX_SEALED_BYTES} are allowed")]
+    TooLong {
+        /// Which.
+        compartment: &'static str,
+        /// How long it says it is.
+        found: usize,
+    },
+    /// Key derivation weaker than the floor.
+    #[error(
+        "weak key derivation refused: {memory_kib} KiB in {passes} passes; at least {} KiB in 1 pass",
+        KdfCost::MIN_MEMORY_KIB
+    )]
+    WeakKdf {
+        /// Memory in KiB.
+        memory_kib: u32,
+        /// Passes.
+        passes: u32,
+    },
+    /// Key derivation more expensive than the ceiling.
+    #[error(
+        "excessive key derivation refused: {memory_kib} KiB in {passes} passes; at most {} KiB in {} passes",
+        KdfCost::MAX_MEMORY_KIB,
+        KdfCost::MAX_PASSES
+    )]
+    ExcessiveKdf {
+        /// Memory in KiB.
+        memory_kib: u32,
+        /// Passes.
+        passes: u32,
+    },
+    /// More than one lane.
+    #[error("key derivation with {found} lanes; this program uses one")]
+    UnknownLanes {
+        /// How many.
+        found: u8,
+    },
+    /// This machine cannot give the memory that the key derivation needs.
+    #[error("opening needs {needed_kib} KiB of memory, which this machine does not give")]
+    TooLittleMemory {
+        /// How much, in KiB.
+        needed_kib: u32,
+    },
+    /// Wrong passphrase, or the file was changed. The two cannot be told apart.
+    #[error("the {compartment} compartment does not open: wrong passphrase, or the file was changed")]
+    DoesNotOpen {
+        /// Which.
+        compartment: &'static str,
+    },
+    /// Opened, but its content is not what this program writes.
+    #[error("the identity compartment opened but does not decode: {0}")]
+    Identity(minicbor::decode::Error),
+    /// Opened, but it is not 32 bytes of entropy.
+    #[error("the spending compartment opened but holds no seed")]
+    Seed,
+    /// This device has an identity only.
+    #[error("this device holds no spending keys")]
+    NoSpending,
+    /// The operating system's random source failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] HomeError),
+}
+
+/// An open vault: the identity is readable, the spending compartment still sealed.
+pub struct Vault {
+    preamble: [u8; PREAMBLE_BYTES],
+    identity: Identity,
+    sealing: SealingKey,
+    spending: Option<Sealed>,
+}
+
+impl Vault {
+    /// Seals a new vault. With `spending`, the seed gets a compartment and a passphrase of its own.
+    pub fn create(
+        identity: Identity,
+        passphrase: &Passphrase,
+        spending: Option<(&Entropy, &Passphrase)>,
+        cost: KdfCost,
+    ) -> Result<Self, VaultError> {
+        let mut preamble = [0; PREAMBLE_BYTES];
+        preamble[..8].copy_from_slice(MAGIC);
+        preamble[8] = VERSION;
+        preamble[9] = u8::from(spending.is_some());
+        fill_random(&mut preamble[10..])?;
+        let sealed_seed = match spending {
+            Some((entropy, own)) => {
+                let record =
+                    SealingKey::new(own, cost)?.seal(Compartment::Spending, &preamble, entropy.as_bytes())?;
+                Some(Sealed::take(Compartment::Spending, &mut &record[..])?)
+            }
+            None => None,
+        };
+        Ok(Self { preamble, identity, sealing: SealingKey::new(passphrase, cost)?, spending: sealed_seed })
+    }
+
+    /// Opens the identity compartment of a vault's bytes.
+    pub fn open(bytes: &[u8], passphrase: &Passphrase) -> Result<Self, VaultError> {
+        let (preamble, sealed_identity, spending) = read(bytes)?;
+        let (plain, sealing) = sealed_identity.open(&preamble, passphrase)?;
+        let identity = Identity::decode(&plain).map_err(VaultError::Identity)?;
+        Ok(Self { preamble, identity, sealing, spending })
+    }
+
+    /// Reads and opens the vault of `home`.
+    pub fn load(home: &Home, passphrase: &Passphrase) -> Result<Self, VaultError> {
+        Self::open(&read_private(&home.vault(), MAX_FILE_BYTES)?, passphrase)
+    }
+
+    /// Its bytes, the identity sealed with a fresh nonce.
+    pub fn seal(&self) -> Result<Vec<u8>, VaultError> {
+        let sealed = self.sealing.seal(Compartment::Identity, &self.preamble, &self.identity.encode())?;
+        let spending = self.spending.as_ref().map_or(&[][..], Sealed::as_bytes);
+        Ok([&self.preamble[..], &sealed, spending].concat())
+    }
+
+    /// Writes it to `home`, atomically.
+    pub fn store(&self, home: &Home) -> Result<(), VaultError> {
+        Ok(replace_private(&home.vault(), &self.seal()?)?)
+    }
+
+    /// What the identity compartment holds.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The same, to be changed and then stored.
+    pub const fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
+    /// The vault's own random name.
+    pub fn id(&self) -> &[u8] {
+        &self.preamble[10..]
+    }
+
+    /// Does it hold spending keys?
+    pub const fn can_spend(&self) -> bool {
+        self.spending.is_some()
+    }
+
+    /// Opens the spending compartment. Only after review.
+    pub fn open_spending(&self, passphrase: &Passphrase) -> Result<Entropy, VaultError> {
+        let sealed = self.spending.as_ref().ok_or(VaultError::NoSpending)?;
+        let (plain, _) = sealed.open(&self.preamble, passphrase)?;
+        Entropy::from_slice(&plain).ok_or(VaultError::Seed)
+    }
+}
+
+/// What opening the vault of `home` costs, readable without a passphrase.
+pub fn cost_of(home: &Home) -> Result<KdfCost, VaultError> {
+    let (_, sealed_identity, _) = read(&read_private(&home.vault(), MAX_FILE_BYTES)?)?;
+    Ok(sealed_identity.cost())
+}
+
+type Parts = ([u8; PREAMBLE_BYTES], Sealed, Option<Sealed>);
+
+fn read(bytes: &[u8]) -> Result<Parts, VaultError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(VaultError::NotAVault);
+    }
+    let preamble: [u8; PREAMBLE_BYTES] = *bytes.first_chunk().ok_or(VaultError::Truncated)?;
+    if preamble[8] != VERSION {
+        return Err(VaultError::UnknownVersion { found: preamble[8] });
+    }
+    let mut rest = &bytes[PREAMBLE_BYTES..];
+    let sealed_identity = Sealed::take(Compartment::Identity, &mut rest)?;
+    let spending = match preamble[9] {
+        0 => None,
+        1 => Some(Sealed::take(Compartment::Spending, &mut rest)?),
+        found => return Err(VaultError::UnknownKind { found }),
+    };
+    if rest.is_empty() {
+        Ok((preamble, sealed_identity, spending))
+    } else {
+        Err(VaultError::TrailingBytes { found: rest.len() })
+    }
+}

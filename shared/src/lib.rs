@@ -8,8 +8,13 @@
 
 pub mod address;
 pub mod amount;
+pub mod wallet;
+pub mod form;
+pub mod batch;
+pub mod chain;
 pub mod digest;
 pub mod frames;
+pub mod hd;
 pub mod id;
 pub mod network;
 

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(characters(10, Level::M), 311);
         assert_eq!(characters(20, Level::L), 1249);
         assert_eq!(characters(25, Level::L), 1853);
-        assert_eq!(characters(27, Level::H), 909);
+        assert_eq!(characters(27, Level::H), 910);
         assert_eq!(characters(40, Level::L), 4296);
     }
 

@@ -1,1 +1,14 @@
-//! Skeleton.
+//! The coordinator: everything that is online. It keeps the ledger, watches the chains, takes withdrawal
+//! requests, builds batches and broadcasts what comes back signed. It holds no spending key, ever.
+//!
+//! One folder per capability, each owning its tables and its SQL (`store.rs`). `ledger` knows no other capability;
+//! `chain` knows only `airlock_shared`; `deposits` and `withdrawals` know both; `api` and `outbox` are the rim.
+//! Begin at `app.rs` (what everything shares), `ledger/mod.rs` (how money changes) and `config.rs`.
+
+pub mod app;
+pub mod chain;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod ledger;
+pub mod migrations;

@@ -1,0 +1,302 @@
+//! How the settings file is spelled, and the step from its texts to types.
+//!
+//! Only `config.rs` uses this. Every struct refuses unknown keys; amounts are decimal texts in the asset's own
+//! unit, wei and sun are integers in text or number; every refusal names the key.
+
+use super::{
+    BatchConfig, ConfigError, FeeConfig, Finality, NetworkConfig, SecretUrl, TokenConfig, WalletConfig,
+    WithdrawalConfig, refused,
+};
+use crate::ledger::{AssetCode, Assets};
+use airlock_shared::wallet::Role;
+use airlock_shared::{Address, BaseUnits, Family, MinorUnits, Network};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) profile: String,
+    pub(super) home: PathBuf,
+    pub(super) creator: String,
+    pub(super) server: Server,
+    pub(super) database: Database,
+    pub(super) writer: Writer,
+    pub(super) log: Log,
+    pub(super) batch: Batch,
+    pub(super) asset: Vec<Asset>,
+    #[serde(default)]
+    pub(super) network: Vec<NetworkFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) listen: SocketAddr,
+    pub(super) body_limit_bytes: usize,
+    pub(super) request_timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    pub(super) url: String,
+    pub(super) readers_max: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Writer {
+    pub(super) group_max: usize,
+    pub(super) queue_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: String,
+    pub(super) filter: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    items_max: usize,
+    lifetime_s: u64,
+    frame_version: u8,
+    frames_per_second: u8,
+    frame_surplus_percent: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asset {
+    code: AssetCode,
+    decimals: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NetworkFile {
+    id: Network,
+    providers: Vec<String>,
+    #[serde(default = "provider_timeout_ms")]
+    provider_timeout_ms: u64,
+    /// `solidified`, `finalized`, or a depth in blocks.
+    finality: Option<FinalityFile>,
+    #[serde(default = "poll_interval_ms")]
+    poll_interval_ms: u64,
+    start_block: Option<u64>,
+    native: TokenFile,
+    #[serde(default)]
+    token: Vec<TokenFile>,
+    #[serde(default)]
+    wallet: Vec<WalletFile>,
+    #[serde(default)]
+    fees: FeesFile,
+}
+
+const fn provider_timeout_ms() -> u64 {
+    10_000
+}
+
+const fn poll_interval_ms() -> u64 {
+    1_000
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FinalityFile {
+    Depth(u64),
+    Name(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenFile {
+    asset: AssetCode,
+    contract: Option<String>,
+    decimals: u8,
+    withdrawal: Option<WithdrawalFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithdrawalFile {
+    fee: String,
+    amount_min: String,
+    amount_max: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WalletFile {
+    role: String,
+    address: String,
+    path: String,
+    fingerprint: String,
+}
+
+/// Both families' settings; the defaults fit public networks.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct FeesFile {
+    fee_cap_wei: Option<BaseUnits>,
+    tip_min_wei: Option<BaseUnits>,
+    gas_margin_percent: Option<u16>,
+    gas_limit_cap: Option<u64>,
+    fee_limit_sun: Option<u64>,
+    expiration_s: Option<u64>,
+}
+
+pub(super) fn assets(file: &File) -> Result<Assets, ConfigError> {
+    let mut assets = Assets::default();
+    for (position, asset) in file.asset.iter().enumerate() {
+        assets
+            .add(asset.code.clone(), asset.decimals)
+            .map_err(|error| refused(format!("asset[{position}].decimals"), asset.decimals, error))?;
+    }
+    for (position, network) in file.network.iter().enumerate() {
+        for token in std::iter::once(&network.native).chain(&network.token) {
+            assets.add_on(token.asset.clone(), network.id, token.decimals).map_err(|error| {
+                refused(format!("network[{position}] {} decimals", token.asset), token.decimals, error)
+            })?;
+        }
+    }
+    Ok(assets)
+}
+
+pub(super) fn batch(batch: &Batch) -> Result<BatchConfig, ConfigError> {
+    if !(1..=40).contains(&batch.frame_version) {
+        return Err(refused("batch.frame_version", batch.frame_version, "a QR version, 1 to 40"));
+    }
+    if !(1..=60).contains(&batch.frames_per_second) {
+        return Err(refused("batch.frames_per_second", batch.frames_per_second, "1 to 60"));
+    }
+    if !(1..=10_000).contains(&batch.items_max) {
+        return Err(refused("batch.items_max", batch.items_max, "1 to 10000"));
+    }
+    Ok(BatchConfig {
+        items_max: batch.items_max,
+        lifetime: Duration::from_secs(batch.lifetime_s),
+        frame_version: batch.frame_version,
+        frames_per_second: batch.frames_per_second,
+        frame_surplus_percent: batch.frame_surplus_percent,
+    })
+}
+
+pub(super) fn network(key: &str, file: &NetworkFile, assets: &Assets) -> Result<NetworkConfig, ConfigError> {
+    let network = file.id;
+    if file.providers.is_empty() || file.providers.iter().any(|url| !is_http(url)) {
+        // The URLs themselves may hold credentials and are not repeated.
+        let found = format!("{} entries", file.providers.len());
+        return Err(refused(format!("{key}.providers"), found, "http:// or https:// URLs, at least one"));
+    }
+    if file.native.contract.is_some() {
+        return Err(refused(
+            format!("{key}.native.contract"),
+            "a contract",
+            "none: the native coin has no contract",
+        ));
+    }
+    let native = token(&format!("{key}.native"), network, &file.native, assets)?;
+    let mut tokens = Vec::new();
+    for (position, entry) in file.token.iter().enumerate() {
+        let key = format!("{key}.token[{position}]");
+        if entry.contract.is_none() {
+            return Err(refused(format!("{key}.contract"), "nothing", "the token's contract address"));
+        }
+        tokens.push(token(&key, network, entry, assets)?);
+    }
+    let mut wallets = Vec::new();
+    for (position, entry) in file.wallet.iter().enumerate() {
+        wallets.push(wallet(&format!("{key}.wallet[{position}]"), network, entry)?);
+    }
+    Ok(NetworkConfig {
+        network,
+        providers: file.providers.iter().map(|url| SecretUrl(url.trim_end_matches('/').to_owned())).collect(),
+        provider_timeout: Duration::from_millis(file.provider_timeout_ms.max(1)),
+        finality: finality(key, network, file.finality.as_ref())?,
+        poll_interval: Duration::from_millis(file.poll_interval_ms.max(10)),
+        start_block: file.start_block,
+        native,
+        tokens,
+        wallets,
+        fees: fees(key, network, &file.fees)?,
+    })
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+fn finality(key: &str, network: Network, file: Option<&FinalityFile>) -> Result<Finality, ConfigError> {
+    let key = format!("{key}.finality");
+    match (network.family(), file) {
+        (Family::Tron, None) => Ok(Finality::Solidified),
+        (Family::Evm, None) => Ok(Finality::Finalized),
+        (Family::Evm, Some(FinalityFile::Depth(depth))) => Ok(Finality::Depth(*depth)),
+        (Family::Tron, Some(FinalityFile::Name(name))) if name == "solidified" => Ok(Finality::Solidified),
+        (Family::Evm, Some(FinalityFile::Name(name))) if name == "finalized" => Ok(Finality::Finalized),
+        (Family::Tron, Some(_)) => Err(refused(key, "another value", "\"solidified\"")),
+        (Family::Evm, Some(_)) => Err(refused(key, "another value", "\"finalized\" or a number of blocks")),
+    }
+}
+
+fn token(key: &str, network: Network, file: &TokenFile, assets: &Assets) -> Result<TokenConfig, ConfigError> {
+    let contract = match &file.contract {
+        None => None,
+        Some(text) => Some(
+            Address::parse(network, text).map_err(|error| refused(format!("{key}.contract"), text, error))?,
+        ),
+    };
+    let scale = assets
+        .scale(&file.asset, network)
+        .map_err(|error| refused(format!("{key}.asset"), &file.asset, error))?;
+    let amount = |name: &str, text: &str| {
+        MinorUnits::from_decimal(text, scale.minor_decimals())
+            .map_err(|error| refused(format!("{key}.withdrawal.{name}"), text, error))
+    };
+    let withdrawal = match &file.withdrawal {
+        None => None,
+        Some(terms) => Some(WithdrawalConfig {
+            fee: amount("fee", &terms.fee)?,
+            amount_min: amount("amount_min", &terms.amount_min)?,
+            amount_max: amount("amount_max", &terms.amount_max)?,
+        }),
+    };
+    Ok(TokenConfig { asset: file.asset.clone(), contract, scale, withdrawal })
+}
+
+fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig, ConfigError> {
+    let role = Role::from_name(&file.role)
+        .filter(|role| *role != Role::Deposit)
+        .ok_or_else(|| refused(format!("{key}.role"), &file.role, "hot, cold or energy"))?;
+    let address = Address::parse(network, &file.address)
+        .map_err(|error| refused(format!("{key}.address"), &file.address, error))?;
+    Ok(WalletConfig { role, address, path: file.path.clone(), fingerprint: file.fingerprint.clone() })
+}
+
+fn fees(key: &str, network: Network, file: &FeesFile) -> Result<FeeConfig, ConfigError> {
+    match network.family() {
+        Family::Evm => Ok(FeeConfig::Evm {
+            fee_cap_wei: file.fee_cap_wei.unwrap_or(BaseUnits::from(500_000_000_000u64)),
+            tip_min_wei: file.tip_min_wei.unwrap_or(BaseUnits::from(1_000_000_000u64)),
+            gas_margin_percent: file.gas_margin_percent.unwrap_or(30),
+            gas_limit_cap: file.gas_limit_cap.unwrap_or(300_000),
+        }),
+        Family::Tron => {
+            let expiration_s = file.expiration_s.unwrap_or(12 * 3600);
+            // java-tron refuses an expiration 24 hours or more after the head block.
+            if !(60..86_400).contains(&expiration_s) {
+                return Err(refused(format!("{key}.fees.expiration_s"), expiration_s, "60 to 86399"));
+            }
+            Ok(FeeConfig::Tron {
+                fee_limit_sun: file.fee_limit_sun.unwrap_or(50_000_000),
+                expiration: Duration::from_secs(expiration_s),
+            })
+        }
+    }
+}

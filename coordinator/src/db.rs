@@ -1,0 +1,288 @@
+//! The database: opening it, its migrations, and the few things that SQLite and PostgreSQL say differently.
+//!
+//! Everything else is one set of SQL over sqlx's `Any`: `$n` placeholders, `bigint` and `text` columns,
+//! bytes as lower-case hex, times as Unix milliseconds, base units as decimal text, no `now()`, no
+//! sequences, sums cast back (`cast(sum(x) as bigint)`). Why: `docs/decisions/0002`.
+//!
+//! Two doors: [`Database::readers`] is a pool whose connections refuse every write, for anything that only looks;
+//! the writer's single connection belongs to `ledger::Writer`, and every change goes through `writer.commit`.
+//! Functions of a `store.rs` take `&mut Db`, so the same function serves both doors.
+
+use crate::clock::UnixMillis;
+use crate::migrations::MIGRATIONS;
+use airlock_shared::Digest;
+use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _, Transaction};
+use std::time::Duration;
+
+/// The open connection, as every store function takes it. Reads: `app.db.reader().await?`; writes: `unit.db()`.
+pub type Db = sqlx::AnyConnection;
+
+/// A read connection out of the pool; dereferences to [`Db`].
+pub type Reader = sqlx::pool::PoolConnection<Any>;
+
+/// Serialises the writers of several coordinators on one PostgreSQL. Any constant will do; this one spells "airlock".
+const WRITER_LOCK: &str = "select pg_advisory_xact_lock(27418586424595307)";
+
+/// Which database is behind the URL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dialect {
+    /// The embedded default.
+    Sqlite,
+    /// For production and several coordinators.
+    Postgres,
+}
+
+/// Why the database could not be opened or brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Neither `sqlite:` nor `postgres:`.
+    #[error("database.url must begin with sqlite: or postgres:")]
+    Scheme,
+    /// The driver refused.
+    #[error("database, {doing}: {source}")]
+    Driver {
+        /// What was being done.
+        doing: String,
+        /// The driver's words.
+        source: sqlx::Error,
+    },
+    /// A migration that already ran has other content now.
+    #[error("migration {name} was applied with other content; released migrations never change")]
+    Changed {
+        /// Its name.
+        name: String,
+    },
+    /// The database has seen migrations that this program does not know: it is older than the database.
+    #[error("the database was migrated by a newer version: {name} is unknown here")]
+    Newer {
+        /// The first unknown migration.
+        name: String,
+    },
+    /// `serve` found migrations that have not run.
+    #[error("the database lacks migration {name}; run `airlock-coordinator migrate`")]
+    Behind {
+        /// The first missing migration.
+        name: String,
+    },
+}
+
+fn driver(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> DbError {
+    let doing = doing.into();
+    move |source| DbError::Driver { doing, source }
+}
+
+/// An open database: a pool of readers and the writer's one connection.
+#[derive(Clone, Debug)]
+pub struct Database {
+    dialect: Dialect,
+    readers: AnyPool,
+    writer: AnyPool,
+}
+
+impl Database {
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) with at most `readers_max` read connections.
+    /// A SQLite file is created if missing. The URL may hold a password: no error repeats it.
+    pub async fn open(url: &str, readers_max: u32) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let dialect = match url.split(':').next() {
+            Some("sqlite") => Dialect::Sqlite,
+            Some("postgres" | "postgresql") => Dialect::Postgres,
+            _ => return Err(DbError::Scheme),
+        };
+        let url = match dialect {
+            Dialect::Sqlite if !url.contains("mode=") => {
+                format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' })
+            }
+            _ => url.to_owned(),
+        };
+        // The writer comes first: it makes the file and switches it to WAL before readers arrive.
+        let writer = pool(&url, 1, session_sql(dialect, Door::Write)).await.map_err(driver("opening"))?;
+        let readers =
+            pool(&url, readers_max, session_sql(dialect, Door::Read)).await.map_err(driver("opening"))?;
+        Ok(Self { dialect, readers, writer })
+    }
+
+    /// Which database it is.
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The pool for reads. Its connections refuse writes.
+    pub const fn readers(&self) -> &AnyPool {
+        &self.readers
+    }
+
+    /// One read connection; it never waits for the writer.
+    pub async fn reader(&self) -> Result<Reader, sqlx::Error> {
+        self.readers.acquire().await
+    }
+
+    /// Begins the writer's transaction and takes the lock that keeps other coordinators' writers out.
+    /// Only `ledger::writer` calls this.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self.dialect {
+            // Immediate: the write lock is taken here, where waiting is fine, and not at the first update.
+            Dialect::Sqlite => self.writer.begin_with("begin immediate").await,
+            Dialect::Postgres => {
+                let mut db = self.writer.begin().await?;
+                sqlx::query(WRITER_LOCK).execute(&mut *db).await?;
+                Ok(db)
+            }
+        }
+    }
+
+    /// Applies every migration that has not run, each in one transaction with its record.
+    /// Returns the names of those applied now.
+    pub async fn migrate(&self, now: UnixMillis) -> Result<Vec<&'static str>, DbError> {
+        let mut db = self.begin_write().await.map_err(driver("migrating"))?;
+        db.execute(
+            "create table if not exists migrations \
+             (name text primary key, digest text not null, applied_at bigint not null)",
+        )
+        .await
+        .map_err(driver("migrating"))?;
+        db.commit().await.map_err(driver("migrating"))?;
+        let mut applied_now = Vec::new();
+        for name in self.missing().await? {
+            self.apply(name, now).await?;
+            applied_now.push(name);
+        }
+        Ok(applied_now)
+    }
+
+    /// Refuses to go on with a database that lacks a migration.
+    pub async fn expect_current(&self) -> Result<(), DbError> {
+        match self.missing().await?.first() {
+            None => Ok(()),
+            Some(name) => Err(DbError::Behind { name: (*name).to_owned() }),
+        }
+    }
+
+    /// The migrations that have not run, in order; checks that those that ran have not changed.
+    async fn missing(&self) -> Result<Vec<&'static str>, DbError> {
+        let applied: Vec<(String, String)> =
+            sqlx::query_as("select name, digest from migrations order by name")
+                .fetch_all(&self.writer)
+                .await
+                .map_err(driver("reading migrations (has `migrate` run?)"))?;
+        for (name, digest) in &applied {
+            match MIGRATIONS.iter().find(|(known, _)| known == name) {
+                None => return Err(DbError::Newer { name: name.clone() }),
+                Some((_, sql)) if digest_of(sql) != *digest => {
+                    return Err(DbError::Changed { name: name.clone() });
+                }
+                Some(_) => {}
+            }
+        }
+        let ran = |name: &str| applied.iter().any(|(done, _)| done == name);
+        Ok(MIGRATIONS.iter().map(|(name, _)| *name).filter(|name| !ran(name)).collect())
+    }
+
+    async fn apply(&self, name: &'static str, now: UnixMillis) -> Result<(), DbError> {
+        let sql = MIGRATIONS.iter().find(|(known, _)| *known == name).map_or("", |(_, sql)| sql);
+        let mut db = self.begin_write().await.map_err(driver(name))?;
+        sqlx::raw_sql(AssertSqlSafe(in_dialect(self.dialect, sql)))
+            .execute(&mut *db)
+            .await
+            .map_err(driver(name))?;
+        sqlx::query("insert into migrations (name, digest, applied_at) values ($1, $2, $3)")
+            .bind(name)
+            .bind(digest_of(sql))
+            .bind(now)
+            .execute(&mut *db)
+            .await
+            .map_err(driver(name))?;
+        db.commit().await.map_err(driver(name))
+    }
+}
+
+fn digest_of(sql: &str) -> String {
+    Digest::of("airlock:migration:1", sql.as_bytes()).to_string()
+}
+
+#[derive(Clone, Copy)]
+enum Door {
+    Read,
+    Write,
+}
+
+/// What every new connection says first.
+fn session_sql(dialect: Dialect, door: Door) -> &'static str {
+    match (dialect, door) {
+        // FULL: a commit that was answered survives a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
+        (Dialect::Sqlite, Door::Write) => {
+            "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
+             pragma busy_timeout = 10000"
+        }
+        (Dialect::Sqlite, Door::Read) => "pragma busy_timeout = 10000; pragma query_only = on",
+        // Cached generic plans made on empty tables were ten times slower until statistics existed.
+        (Dialect::Postgres, Door::Write) => {
+            "set synchronous_commit = on; set plan_cache_mode = force_custom_plan; set client_min_messages = warning"
+        }
+        (Dialect::Postgres, Door::Read) => {
+            "set default_transaction_read_only = on; set client_min_messages = warning"
+        }
+    }
+}
+
+async fn pool(url: &str, connections_max: u32, session: &'static str) -> Result<AnyPool, sqlx::Error> {
+    AnyPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |db, _| {
+            Box::pin(async move { sqlx::raw_sql(session).execute(db).await.map(|_| ()) })
+        })
+        .connect(url)
+        .await
+}
+
+/// A migration's text for one database. Migrations are written in what both speak, plus two conventions:
+/// a table ends with `);` alone on its line (SQLite then makes it `strict`, so that a `bigint` column
+/// holds integers only), and a line `-- append-only: TABLE` makes triggers that refuse update and delete.
+fn in_dialect(dialect: Dialect, sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() * 2);
+    for line in sql.lines() {
+        match line.strip_prefix("-- append-only: ") {
+            Some(table) => text.push_str(&append_only(dialect, table.trim())),
+            None if dialect == Dialect::Sqlite && line == ");" => text.push_str(") strict;"),
+            None if dialect == Dialect::Sqlite => text.push_str(&line.replace(" bigint", " integer")),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn append_only(dialect: Dialect, table: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => ["update", "delete"]
+            .map(|change| {
+                format!(
+                    "create trigger {table}_no_{change} before {change} on {table} begin \
+                     select raise(abort, '{table} is append-only'); end;"
+                )
+            })
+            .join("\n"),
+        Dialect::Postgres => format!(
+            "create or replace function refuse_change() returns trigger language plpgsql as \
+             $$ begin raise exception '% is append-only', tg_table_name; end $$;\n\
+             create trigger {table}_no_change before update or delete on {table} \
+             for each row execute function refuse_change();\n\
+             create trigger {table}_no_truncate before truncate on {table} \
+             for each statement execute function refuse_change();"
+        ),
+    }
+}
+
+/// Did this error come from a unique constraint or primary key? Both drivers can tell.
+pub fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+/// 128 random bits as 32 lower-case hex digits: a public id that says nothing about its neighbours.
+pub fn random_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,300 @@
+//! The ledger's SQL: accounts, transfers, entries, holds, the item sequence.
+//!
+//! Only `ledger` names these tables. Functions take the open connection; those that write are called by
+//! `unit.rs` inside the writer's transaction, those that read serve anyone. One statement each.
+
+use super::LedgerError;
+use super::account::Account;
+use super::asset::{AssetCode, Assets};
+use super::unit::{Entry, Hold};
+use crate::clock::UnixMillis;
+use crate::db::Db;
+use airlock_shared::{BaseUnits, MinorUnits};
+
+/// The changing part of an account's row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccountRow {
+    /// Minor units, on the account's own side.
+    pub balance_minor: i64,
+    /// Base units below one minor unit; zero except on exact accounts.
+    pub dust_base: BaseUnits,
+}
+
+/// A user's money in one asset.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Balance {
+    /// The asset.
+    pub asset: AssetCode,
+    /// May be used now.
+    pub available: MinorUnits,
+    /// Bound by holds.
+    pub held: MinorUnits,
+}
+
+/// What a reserve account says about one of our addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReserveBalance {
+    /// The network's CAIP-2 name.
+    pub network: String,
+    /// The address in its network's spelling.
+    pub wallet: String,
+    /// The asset's code.
+    pub asset: String,
+    /// Minor units (may be negative when a payment was booked before its funding).
+    pub balance_minor: i64,
+    /// Base units below one minor unit.
+    pub dust_base: BaseUnits,
+}
+
+/// Records the configured scales, or refuses when one differs from what money has moved under.
+pub async fn pin_assets(db: &mut Db, assets: &Assets) -> Result<(), LedgerError> {
+    for (asset, decimals) in assets.codes() {
+        sqlx::query("insert into assets (code, decimals) values ($1, $2) on conflict (code) do nothing")
+            .bind(asset.as_str())
+            .bind(i64::from(decimals))
+            .execute(&mut *db)
+            .await?;
+        let pinned: i64 = sqlx::query_scalar("select decimals from assets where code = $1")
+            .bind(asset.as_str())
+            .fetch_one(&mut *db)
+            .await?;
+        if pinned != i64::from(decimals) {
+            return Err(super::AssetError::Scale { asset: asset.clone(), decimals }.into());
+        }
+    }
+    for (asset, network, scale) in assets.on_networks() {
+        let decimals = scale.base_decimals();
+        sqlx::query(
+            "insert into asset_networks (asset, network, base_decimals) values ($1, $2, $3) \
+             on conflict (asset, network) do nothing",
+        )
+        .bind(asset.as_str())
+        .bind(network.to_string())
+        .bind(i64::from(decimals))
+        .execute(&mut *db)
+        .await?;
+        let pinned: i64 =
+            sqlx::query_scalar("select base_decimals from asset_networks where asset = $1 and network = $2")
+                .bind(asset.as_str())
+                .bind(network.to_string())
+                .fetch_one(&mut *db)
+                .await?;
+        if pinned != i64::from(decimals) {
+            return Err(super::AssetError::Scale { asset: asset.clone(), decimals }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The id of an account's row; makes the row, with nothing on it, at first use.
+pub(super) async fn open_account(db: &mut Db, account: &Account) -> Result<i64, LedgerError> {
+    let network = account.network().map(|network| network.to_string()).unwrap_or_default();
+    let wallet = account.wallet().map(|wallet| wallet.to_string()).unwrap_or_default();
+    let found: Option<i64> = sqlx::query_scalar(
+        "select id from accounts where kind = $1 and owner = $2 and network = $3 and wallet = $4 and asset = $5",
+    )
+    .bind(account.kind())
+    .bind(account.owner())
+    .bind(&network)
+    .bind(&wallet)
+    .bind(account.asset().as_str())
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    let id: i64 = sqlx::query_scalar(
+        "insert into accounts (id, kind, owner, network, wallet, asset, side, balance_minor, dust_base) \
+         select coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, 0, '0' from accounts returning id",
+    )
+    .bind(account.kind())
+    .bind(account.owner())
+    .bind(network)
+    .bind(wallet)
+    .bind(account.asset().as_str())
+    .bind(account.side().name())
+    .fetch_one(&mut *db)
+    .await?;
+    Ok(id)
+}
+
+pub(super) async fn account_row(db: &mut Db, id: i64) -> Result<AccountRow, LedgerError> {
+    let (balance_minor, dust): (i64, String) =
+        sqlx::query_as("select balance_minor, dust_base from accounts where id = $1")
+            .bind(id)
+            .fetch_one(&mut *db)
+            .await?;
+    Ok(AccountRow { balance_minor, dust_base: base(&dust)? })
+}
+
+/// Adds `delta` if the balance is within `from..=to`; says whether it did.
+pub(super) async fn add_to_balance(
+    db: &mut Db,
+    id: i64,
+    delta: i64,
+    from: i64,
+    to: i64,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query(
+        "update accounts set balance_minor = balance_minor + $2 \
+         where id = $1 and balance_minor >= $3 and balance_minor <= $4",
+    )
+    .bind(id)
+    .bind(delta)
+    .bind(from)
+    .bind(to)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn set_exact_balance(db: &mut Db, id: i64, row: AccountRow) -> Result<(), LedgerError> {
+    sqlx::query("update accounts set balance_minor = $2, dust_base = $3 where id = $1")
+        .bind(id)
+        .bind(row.balance_minor)
+        .bind(row.dust_base.to_string())
+        .execute(&mut *db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn last_transfer(db: &mut Db) -> Result<i64, LedgerError> {
+    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from transfers").fetch_one(&mut *db).await?)
+}
+
+/// Says whether the event is new.
+pub(super) async fn insert_transfer(
+    db: &mut Db,
+    id: i64,
+    kind: &str,
+    reference: &str,
+    now: UnixMillis,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query(
+        "insert into transfers (id, kind, reference, made_at) values ($1, $2, $3, $4) \
+         on conflict (kind, reference) do nothing",
+    )
+    .bind(id)
+    .bind(kind)
+    .bind(reference)
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn insert_entry(
+    db: &mut Db,
+    transfer: i64,
+    line: i64,
+    account: i64,
+    entry: &Entry,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "insert into entries (transfer_id, line, account_id, side, amount_minor, amount_base) \
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(transfer)
+    .bind(line)
+    .bind(account)
+    .bind(entry.side.name())
+    .bind(entry.amount.get())
+    .bind(entry.amount_base.map(|base| base.to_string()))
+    .execute(&mut *db)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_hold(db: &mut Db, hold: &Hold, now: UnixMillis) -> Result<(), LedgerError> {
+    sqlx::query(
+        "insert into holds (id, owner, asset, amount_minor, state, made_at) values ($1, $2, $3, $4, 'held', $5)",
+    )
+    .bind(&hold.id)
+    .bind(&hold.user)
+    .bind(hold.asset.as_str())
+    .bind(hold.amount.get())
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    Ok(())
+}
+
+/// A hold and its state.
+pub async fn hold(db: &mut Db, id: &str) -> Result<Option<(Hold, String)>, LedgerError> {
+    let row: Option<(String, String, i64, String)> =
+        sqlx::query_as("select owner, asset, amount_minor, state from holds where id = $1")
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await?;
+    let Some((user, asset, amount, state)) = row else { return Ok(None) };
+    let hold = Hold { id: id.to_owned(), user, asset: asset_code(&asset)?, amount: MinorUnits::new(amount) };
+    Ok(Some((hold, state)))
+}
+
+/// Ends a hold that is still held; says whether it was.
+pub(super) async fn end_hold(
+    db: &mut Db,
+    id: &str,
+    state: &str,
+    now: UnixMillis,
+) -> Result<bool, LedgerError> {
+    let done = sqlx::query("update holds set state = $2, ended_at = $3 where id = $1 and state = 'held'")
+        .bind(id)
+        .bind(state)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn next_item(db: &mut Db) -> Result<(i64, i64), LedgerError> {
+    Ok(sqlx::query_as(
+        "update item_sequence set last_number = last_number + 1 where only_row = 1 returning epoch, last_number",
+    )
+    .fetch_one(&mut *db)
+    .await?)
+}
+
+/// A user's balances, one per asset that ever moved, by asset.
+pub async fn balances_of(db: &mut Db, user: &str) -> Result<Vec<Balance>, LedgerError> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select asset, cast(sum(case when kind = 'user_available' then balance_minor else 0 end) as bigint), \
+         cast(sum(case when kind = 'user_held' then balance_minor else 0 end) as bigint) \
+         from accounts where owner = $1 and kind in ('user_available', 'user_held') group by asset order by asset",
+    )
+    .bind(user)
+    .fetch_all(&mut *db)
+    .await?;
+    rows.into_iter()
+        .map(|(asset, available, held)| {
+            Ok(Balance {
+                asset: asset_code(&asset)?,
+                available: MinorUnits::new(available),
+                held: MinorUnits::new(held),
+            })
+        })
+        .collect()
+}
+
+/// Every reserve account, by network, wallet and asset.
+pub async fn reserves(db: &mut Db) -> Result<Vec<ReserveBalance>, LedgerError> {
+    let rows: Vec<(String, String, String, i64, String)> = sqlx::query_as(
+        "select network, wallet, asset, balance_minor, dust_base from accounts \
+         where kind = 'reserve' order by network, wallet, asset",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    rows.into_iter()
+        .map(|(network, wallet, asset, balance_minor, dust)| {
+            Ok(ReserveBalance { network, wallet, asset, balance_minor, dust_base: base(&dust)? })
+        })
+        .collect()
+}
+
+pub(super) fn base(text: &str) -> Result<BaseUnits, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Corrupt { what: format!("base units {text:?}") })
+}
+
+pub(super) fn asset_code(text: &str) -> Result<AssetCode, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Corrupt { what: format!("asset code {text:?}") })
+}

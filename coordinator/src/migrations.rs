@@ -1,0 +1,14 @@
+//! The list of migrations, compiled in, in the order in which they run.
+//!
+//! A capability adds its file `migrations/000N_<capability>.sql` and one line here. A released file
+//! never changes (its digest is recorded in the database and compared); a change is a new file.
+//! Numbers: 0001-0019 ledger, people, withdrawals; 0020-0029 deposits; 0030-0039 batches.
+
+/// Name and text of each migration. The rules for the text are at `db.rs`.
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_ledger", include_str!("../migrations/0001_ledger.sql")),
+    ("0002_people", include_str!("../migrations/0002_people.sql")),
+    ("0003_outbox", include_str!("../migrations/0003_outbox.sql")),
+    ("0004_withdrawals", include_str!("../migrations/0004_withdrawals.sql")),
+    ("0005_audit", include_str!("../migrations/0005_audit.sql")),
+];

@@ -5,9 +5,14 @@
 //! What must stay true: no networking crate in the tree, one writer per home, and only `sign` touches a
 //! private key of a spending account.
 
+pub mod args;
+pub mod commands;
+pub mod console;
+pub mod failure;
 pub mod home;
 pub mod keys;
 pub mod memory;
+pub mod qr;
 pub mod records;
 pub mod sandbox;
 pub mod secret;

@@ -1,5 +1,7 @@
 //! The vault against wrong passphrases, changed bytes, weakened parameters and open file modes.
 
+#![allow(clippy::unwrap_used)] // a test may
+
 use airlock_shared::{PersonId, Profile};
 use airlock_signer::home::{Home, HomeError, temporary_of};
 use airlock_signer::secret::{Entropy, Passphrase};

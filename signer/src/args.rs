@@ -1,0 +1,212 @@
+//! The command line, as types.
+//!
+//! Read by `main`, carried out by `commands`. What must stay true: no secret is an argument or an
+//! environment variable; passphrases come from a terminal, a 0600 file or a file descriptor. Exit codes:
+//! 0 done, 2 usage, 3 refused by policy or check, 4 vault or passphrase, 5 journal or state, 6 input or output.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The offline signer of Airlock.
+///
+/// Exit codes: 0 done; 2 usage; 3 refused by policy or check; 4 vault or passphrase; 5 journal or state;
+/// 6 input or output. With --json an error is one JSON object on standard error.
+#[derive(Parser, Debug)]
+#[command(name = "airlock-signer", version)]
+pub struct CommandLine {
+    /// Options of every command.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Directory of vault, journal and policy [default: $XDG_DATA_HOME/airlock-signer or ~/.local/share/airlock-signer].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read the passphrase from this file (mode 0600).
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "passphrase_fd")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from this file descriptor.
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<u32>,
+    /// The same for the spending compartment [default: the passphrase above].
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "spending_passphrase_fd")]
+    pub spending_passphrase_file: Option<PathBuf>,
+    /// The same for the spending compartment.
+    #[arg(long, global = true, value_name = "N")]
+    pub spending_passphrase_fd: Option<u32>,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make the vault, pin the roster, start the journal.
+    Init(Init),
+    /// Print this device's public identity key.
+    Identity,
+    /// Print wallet addresses.
+    Addresses(Addresses),
+    /// Export the extended public key of a deposit account.
+    Xpub(Xpub),
+    /// Pair with a coordinator by words compared aloud.
+    Pair(Pair),
+    /// Sign, install or show a policy.
+    Policy {
+        /// Which.
+        #[command(subcommand)]
+        action: PolicyAction,
+    },
+    /// Show a batch and every check's verdict; nothing is signed, nothing is journalled.
+    Inspect(Inputs),
+    /// Review and sign batches.
+    Sign(Exchange),
+    /// Review batches on an approver's device and approve them.
+    Approve(Exchange),
+    /// Show or verify the journal.
+    Journal {
+        /// Which.
+        #[command(subcommand)]
+        action: JournalAction,
+    },
+    /// Verify signed-batch files against the pinned keys of this home.
+    Audit(Inputs),
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Whose device this is: a-z 0-9 . _ @ -
+    #[arg(long)]
+    pub name: String,
+    /// main, test or dev.
+    #[arg(long)]
+    pub profile: String,
+    /// An approver's or further custodian's device: no spending keys.
+    #[arg(long)]
+    pub identity_only: bool,
+    /// A custodian, NAME=HEXKEY; repeat. A device with spending keys adds itself.
+    #[arg(long, value_name = "NAME=HEXKEY")]
+    pub roster: Vec<String>,
+    /// How many custodians it takes [default: all of them].
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<u8>,
+    /// Memory for the key derivation, in KiB (47104 to 1048576).
+    #[arg(long, value_name = "KIB", default_value_t = 262_144)]
+    pub kdf_memory_kib: u32,
+    /// Passes over that memory.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub kdf_passes: u32,
+    /// Write the mnemonic to this file descriptor instead of the terminal.
+    #[arg(long, value_name = "N", conflicts_with = "no_mnemonic_display")]
+    pub mnemonic_fd: Option<u32>,
+    /// Show the mnemonic to nobody: without a backup the keys die with the vault. For demonstrations.
+    #[arg(long)]
+    pub no_mnemonic_display: bool,
+}
+
+/// `addresses`.
+#[derive(Args, Debug)]
+pub struct Addresses {
+    /// CAIP-2 name such as eip155:1 or tron:0x2b6653dc; repeat [default: the profile's usual networks].
+    #[arg(long)]
+    pub network: Vec<String>,
+    /// deposit, hot, cold or energy; repeat [default: all].
+    #[arg(long)]
+    pub role: Vec<String>,
+    /// How many of each.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
+}
+
+/// `xpub`.
+#[derive(Args, Debug)]
+pub struct Xpub {
+    /// CAIP-2 name such as eip155:1 or tron:0x2b6653dc.
+    #[arg(long)]
+    pub network: String,
+    /// Also write xpub.json and QR frames there.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `pair`.
+#[derive(Args, Debug)]
+pub struct Pair {
+    /// The coordinator's pairing document (JSON, binary or QR pictures).
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+    /// The eight words that both sides show.
+    #[arg(long, value_name = "WORDS")]
+    pub confirm: Option<String>,
+    /// Write this signer's pairing document there, as JSON and QR frames.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `policy`.
+#[derive(Subcommand, Debug)]
+pub enum PolicyAction {
+    /// Add this custodian's signature to a policy file.
+    Sign {
+        /// The policy file.
+        file: PathBuf,
+        /// Where the signed file goes [default: in place].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The eight words of the policy's digest.
+        #[arg(long, value_name = "WORDS")]
+        confirm: Option<String>,
+    },
+    /// Put a policy that enough custodians have signed in force.
+    Install {
+        /// The signed policy file.
+        file: PathBuf,
+    },
+    /// Print the policy in force.
+    Show,
+}
+
+/// Documents to read.
+#[derive(Args, Debug)]
+pub struct Inputs {
+    /// JSON or binary documents, PNG or GIF pictures, or directories of pictures.
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+}
+
+/// `sign` and `approve`.
+#[derive(Args, Debug)]
+pub struct Exchange {
+    /// JSON or binary documents, PNG or GIF pictures, or directories of pictures.
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+    /// Where the answer goes, as JSON, binary, QR frames and an animation.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The eight words of what is signed, compared with the coordinator's screen; repeat for a bundle.
+    #[arg(long, value_name = "WORDS")]
+    pub confirm: Vec<String>,
+    /// Also show the answer's frames in this terminal.
+    #[arg(long)]
+    pub terminal: bool,
+    /// The QR version of the answer's frames, 5 to 40.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub qr_version: u8,
+}
+
+/// `journal`.
+#[derive(Subcommand, Debug)]
+pub enum JournalAction {
+    /// Print every entry.
+    Show,
+    /// Check framing, hash chain, signatures and the vault's anchor.
+    Verify,
+}

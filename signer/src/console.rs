@@ -1,0 +1,194 @@
+//! The person at the terminal, or the script in their place.
+//!
+//! Called by the commands for passphrases, words and answers. What must stay true: passphrases are never
+//! echoed and come from nowhere but the terminal, a private file or a descriptor; without a terminal a
+//! question that has no scripted answer is an error, never a guess; results go to standard output and
+//! everything else to standard error, so that `--json` output is one document.
+
+use crate::args::Options;
+use crate::failure::{Exit, Failure};
+use crate::home::read_private;
+use crate::secret::Passphrase;
+use serde::Serialize;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Where a passphrase comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Source {
+    Terminal,
+    File(PathBuf),
+    Descriptor(u32),
+}
+
+/// How this run talks.
+pub struct Console {
+    json: bool,
+    identity: Source,
+    spending: Option<Source>,
+}
+
+fn no_terminal(what: &str) -> Failure {
+    Failure::usage(format!("there is no terminal to ask for {what}"))
+}
+
+impl Console {
+    /// From the options of the command line.
+    pub fn new(options: &Options) -> Self {
+        let source = |file: &Option<PathBuf>, descriptor: Option<u32>| match (file, descriptor) {
+            (Some(path), _) => Some(Source::File(path.clone())),
+            (None, Some(number)) => Some(Source::Descriptor(number)),
+            (None, None) => None,
+        };
+        let identity = source(&options.passphrase_file, options.passphrase_fd);
+        let spending = source(&options.spending_passphrase_file, options.spending_passphrase_fd);
+        Self { json: options.json, identity: identity.unwrap_or(Source::Terminal), spending }
+    }
+
+    /// Does it answer in JSON?
+    pub const fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Is a person there?
+    pub fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// The passphrase of the identity compartment.
+    pub fn passphrase(&self) -> Result<Passphrase, Failure> {
+        read(&self.identity, "Passphrase: ")
+    }
+
+    /// A new passphrase for the identity compartment, typed twice at a terminal.
+    pub fn new_passphrase(&self) -> Result<Passphrase, Failure> {
+        read_twice(&self.identity, "New passphrase: ")
+    }
+
+    /// A new passphrase for the spending compartment. `None` means the same as for the identity.
+    pub fn new_spending_passphrase(&self) -> Result<Option<Passphrase>, Failure> {
+        match (&self.spending, &self.identity) {
+            (Some(source), _) => read_twice(source, "New spending passphrase: ").map(Some),
+            (None, Source::Terminal) => {
+                let own = self.yes("Give the spending keys a passphrase of their own?")?;
+                if own {
+                    read_twice(&Source::Terminal, "New spending passphrase: ").map(Some)
+                } else {
+                    Ok(None)
+                }
+            }
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// What will open the spending compartment after review. Files and descriptors are read now, before
+    /// the sandbox closes them; a person is asked only when it is time.
+    pub fn spending_answer(&self, identity: Passphrase) -> Result<SpendingAnswer, Failure> {
+        match (&self.spending, &self.identity) {
+            (Some(Source::Terminal), _) | (None, Source::Terminal) => Ok(SpendingAnswer::Ask),
+            (Some(source), _) => read(source, "").map(SpendingAnswer::Given),
+            (None, _) => Ok(SpendingAnswer::Given(identity)),
+        }
+    }
+
+    /// A yes or no from the person; without one, no question may be asked.
+    pub fn yes(&self, question: &str) -> Result<bool, Failure> {
+        let answer = self.line(&format!("{question} [y/N] "))?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// A line from the person.
+    pub fn line(&self, question: &str) -> Result<String, Failure> {
+        if !self.is_interactive() {
+            return Err(no_terminal(&format!("an answer to {question:?}")));
+        }
+        eprint!("{question}");
+        let broken = |error: std::io::Error| Failure::new(Exit::Transfer, "terminal", error);
+        std::io::stderr().flush().map_err(broken)?;
+        let mut line = String::new();
+        std::io::stdin().lock().take(4_096).read_line(&mut line).map_err(broken)?;
+        Ok(line)
+    }
+
+    /// Says something to the person; never part of the result.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        eprintln!("{text}");
+    }
+
+    /// Prints the result: `document` in JSON, else `text`.
+    pub fn answer(&self, document: &impl Serialize, text: impl std::fmt::Display) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        let written = if self.json {
+            let json = serde_json::to_string_pretty(document)
+                .map_err(|error| Failure::new(Exit::Transfer, "output", error))?;
+            writeln!(out, "{json}")
+        } else {
+            writeln!(out, "{text}")
+        };
+        written.and_then(|()| out.flush()).map_err(|error| Failure::new(Exit::Transfer, "output", error))
+    }
+
+    /// Do the words that a person typed, or a script gave, name this digest? Case and spacing are free.
+    pub fn confirm(&self, given: Option<&str>, words: &str) -> Result<(), Failure> {
+        let typed = match given {
+            Some(text) => text.to_owned(),
+            None => self.line("Type the eight words to go on: ")?,
+        };
+        let plain = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+        if plain(&typed) == plain(words) {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Refused, "confirmation", "the words do not match what is on this screen"))
+    }
+}
+
+/// How the spending compartment will be opened.
+pub enum SpendingAnswer {
+    /// By asking.
+    Ask,
+    /// By this passphrase, which a script gave.
+    Given(Passphrase),
+}
+
+impl SpendingAnswer {
+    /// The passphrase, asked for now if need be.
+    pub fn passphrase(self) -> Result<Passphrase, Failure> {
+        match self {
+            Self::Ask => read(&Source::Terminal, "Spending passphrase: "),
+            Self::Given(passphrase) => Ok(passphrase),
+        }
+    }
+}
+
+fn read(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {
+    match source {
+        Source::Terminal => {
+            let typed = rpassword::prompt_password(prompt).map_err(|_| no_terminal("the passphrase"))?;
+            Ok(Passphrase::new(typed)?)
+        }
+        Source::File(path) => {
+            let bytes = read_private(path, 2 * Passphrase::MAX_BYTES as u64)
+                .map_err(|error| Failure::new(Exit::Vault, "passphrase", error))?;
+            Ok(Passphrase::from_bytes(bytes)?)
+        }
+        Source::Descriptor(number) => {
+            let path = Path::new("/proc/self/fd").join(number.to_string());
+            let failed = |error: std::io::Error| {
+                Failure::new(Exit::Vault, "passphrase", format!("file descriptor {number}: {error}"))
+            };
+            let mut bytes = Zeroizing::new(Vec::with_capacity(2 * Passphrase::MAX_BYTES));
+            let file = std::fs::File::open(&path).map_err(failed)?;
+            file.take(2 * Passphrase::MAX_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
+            Ok(Passphrase::from_bytes(std::mem::take(&mut bytes))?)
+        }
+    }
+}
+
+fn read_twice(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {
+    let first = read(source, prompt)?;
+    if *source == Source::Terminal && !first.matches(&read(source, "Once more: ")?) {
+        return Err(Failure::new(Exit::Vault, "passphrase", "the two passphrases differ"));
+    }
+    Ok(first)
+}

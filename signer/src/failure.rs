@@ -1,0 +1,142 @@
+//! How a command ends when it does not end well: an exit code, a stable code word, and what was seen.
+//!
+//! Built by `From` from every error of this crate at the rim; printed by `main`. What must stay true: the
+//! exit codes and code words are documented and never change their meaning; nothing secret is in the text.
+
+use crate::home::HomeError;
+use crate::keys::KeyError;
+use crate::memory::MemoryError;
+use crate::qr::QrError;
+use crate::records::RecordsError;
+use crate::sandbox::SandboxError;
+use crate::secret::{PassphraseError, RandomError};
+use crate::vault::{RosterError, VaultError};
+use serde::Serialize;
+
+/// The exit codes of `airlock-signer`; 0 is success.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// The command line does not make sense.
+    Usage = 2,
+    /// Refused by policy or by a check.
+    Refused = 3,
+    /// The vault does not open, or a passphrase is missing or wrong.
+    Vault = 4,
+    /// Journal, policy store, lock or another part of the signer's own state.
+    State = 5,
+    /// A document or picture could not be read or written.
+    Transfer = 6,
+}
+
+/// A command's end.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// A stable word for programs, such as `wrong_passphrase`.
+    pub code: String,
+    /// For refusals: the item, counted from 1 as on the screen.
+    pub item: Option<usize>,
+    /// For refusals: the value that was refused.
+    pub value: Option<String>,
+    /// For people.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    exit: u8,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    message: &'a str,
+}
+
+impl Failure {
+    /// A failure without item and value.
+    pub fn new(exit: Exit, code: &str, message: impl ToString) -> Self {
+        Self { exit, code: code.to_owned(), item: None, value: None, message: message.to_string() }
+    }
+
+    /// The command line does not make sense.
+    pub fn usage(message: impl ToString) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// One JSON object, as `--json` prints it on standard error. A refusal's code is its rule.
+    pub fn to_json(&self) -> String {
+        let refused = self.exit == Exit::Refused;
+        let error = Error {
+            exit: self.exit as u8,
+            code: &self.code,
+            rule: refused.then_some(&self.code),
+            item: self.item,
+            value: self.value.as_deref(),
+            message: &self.message,
+        };
+        // Strings and numbers always serialise.
+        serde_json::to_string(&Printed { error }).unwrap_or_default()
+    }
+}
+
+macro_rules! plain {
+    ($($error:ty => $exit:ident $code:literal,)*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(Exit::$exit, $code, error)
+            }
+        })*
+    };
+}
+
+plain! {
+    PassphraseError => Vault "passphrase",
+    RandomError => Vault "random_source",
+    MemoryError => Vault "memory_protection",
+    SandboxError => Vault "sandbox",
+    RosterError => Usage "roster",
+    KeyError => Refused "key",
+    RecordsError => State "journal_file",
+    QrError => Transfer "transfer",
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let (exit, code) = match &error {
+            HomeError::Busy { .. } => (Exit::State, "busy"),
+            HomeError::Unknown => (Exit::Usage, "usage"),
+            HomeError::Mode { .. } | HomeError::Owner { .. } | HomeError::Kind { .. } => {
+                (Exit::State, "file_mode")
+            }
+            _ => (Exit::State, "home"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let code = match &error {
+            VaultError::DoesNotOpen { .. } => "wrong_passphrase",
+            VaultError::WeakKdf { .. } => "weak_kdf",
+            VaultError::ExcessiveKdf { .. } => "excessive_kdf",
+            VaultError::TooLittleMemory { .. } => "too_little_memory",
+            VaultError::NoSpending => "no_spending_keys",
+            VaultError::File(HomeError::Mode { .. } | HomeError::Owner { .. } | HomeError::Kind { .. }) => {
+                "file_mode"
+            }
+            _ => "vault",
+        };
+        Self::new(Exit::Vault, code, error)
+    }
+}

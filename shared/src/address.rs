@@ -81,8 +81,9 @@ fn parse_evm(text: &str) -> Result<UncheckedAddress, AddressError> {
     hex::decode_to_slice(digits, &mut payload).map_err(|_| malformed())?;
     let lower = digits.iter().any(u8::is_ascii_lowercase);
     let upper = digits.iter().any(u8::is_ascii_uppercase);
-    let checksummed = lower && upper;
-    if checksummed && eip55(&payload) != text {
+    // Digits only, or letters that all belong in upper case, carry their checksum without looking mixed.
+    let checksummed = eip55(&payload) == text;
+    if lower && upper && !checksummed {
         return Err(AddressError::Checksum { found: text.to_owned() });
     }
     Ok(UncheckedAddress { family: Family::Evm, payload, checksummed })

@@ -2,7 +2,8 @@
 //!
 //! The signer derives signing keys from its seed through [`MasterKey`]; the coordinator derives deposit addresses
 //! from an [`AccountKey`] alone. Paths always have five levels `m/44'/coin'/account'/change/index`, coin 195 on
-//! TRON and 60 on EVM networks (SLIP-44). Secret types here have no `Debug`, and wipe themselves when dropped.
+//! TRON and 60 on EVM networks (SLIP-44). Secret types here have no `Debug`, and their private keys are
+//! wiped when dropped.
 
 use crate::address::Address;
 use crate::chain::signature::uncompressed;
@@ -254,7 +255,7 @@ impl FromStr for AccountKey {
     }
 }
 
-/// The root of all keys of a seed. Never printed; wiped when dropped.
+/// The root of all keys of a seed. Never printed; the private key is wiped when dropped.
 pub struct MasterKey(XPrv);
 
 impl MasterKey {
@@ -279,7 +280,7 @@ impl MasterKey {
     }
 }
 
-/// The private side of one account; derive it once and take many keys from it. Wiped when dropped.
+/// The private side of one account; derive it once and take many keys from it. The private key is wiped when dropped.
 pub struct AccountSecret(XPrv);
 
 impl AccountSecret {

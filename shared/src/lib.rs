@@ -8,15 +8,22 @@
 
 pub mod address;
 pub mod amount;
-pub mod wallet;
-pub mod form;
+pub mod approval;
 pub mod batch;
 pub mod chain;
 pub mod digest;
+pub mod document;
+pub mod envelope;
+pub mod form;
 pub mod frames;
 pub mod hd;
 pub mod id;
+pub mod identity;
+pub mod journal;
 pub mod network;
+pub mod policy;
+pub mod wallet;
+pub mod words;
 
 pub use address::{Address, AddressError, UncheckedAddress};
 pub use amount::{AmountError, BaseUnits, MinorUnits, Scale};

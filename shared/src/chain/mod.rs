@@ -8,3 +8,5 @@ pub mod evm;
 pub mod rlp;
 pub mod signature;
 pub mod tron;
+
+pub use signature::Signature;

@@ -30,12 +30,14 @@
 
 mod fountain;
 mod picture;
+mod readers;
 mod scan;
 mod size;
 
 pub use fountain::{Decoder, Encoder, Payload, Progress};
 pub use picture::{PictureError, QrImage, animation};
-pub use scan::{Luma, QrScanner, Rqrr, Rxing, ScanError, Scanner, frames_of_picture, scan_picture};
+pub use readers::{QrScanner, Rqrr, Rxing, Scanner};
+pub use scan::{Luma, ScanError, frames_of_picture, scan_picture};
 pub use size::{FrameSize, Level};
 
 use crate::Digest;

@@ -1,16 +1,13 @@
-//! Pictures to frame texts: what a camera, a screenshot or a file shows, read as QR codes.
+//! Picture files to frame texts, and the grey picture that every reader works on.
 //!
 //! The signer's camera gives [`Luma`] pictures to a [`Scanner`]; files go through [`frames_of_picture`].
-//! Both come from outside, so sizes are checked before pixels are decoded, and the QR readers run
-//! inside `catch_unwind`. What must stay true: a picture can be refused or show nothing, and that is
-//! all it can do. There is no clock here: who scans live pictures does so on a thread with a deadline.
+//! Both come from outside, so sizes are checked before pixels are decoded, and the formats' decoders
+//! run with limits and inside `catch_unwind`. What must stay true: a picture can be refused or show
+//! nothing, and that is all it can do.
 
+use super::{QrScanner, Scanner};
 use image::codecs::{gif::GifDecoder, png::PngDecoder};
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, Limits, RgbaImage};
-use rxing::multi::MultipleBarcodeReader as _;
-use rxing::qrcode::cpp_port::QrReader;
-use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8LuminanceSource, common::HybridBinarizer};
-use std::collections::HashSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,8 +22,6 @@ const ANIMATION_FRAMES_MAX: usize = 8192;
 const ANIMATION_PIXELS_MAX: u64 = 1 << 31;
 /// What a decoder of a file format may allocate: three times the largest picture in colour.
 const DECODER_ALLOCATION_MAX_BYTES: u64 = 3 * 4 * PIXELS_MAX;
-/// The smallest QR code has 21 modules, and the readers do not expect less.
-const SIDE_MIN_PIXELS: u32 = 21;
 
 /// Why a picture was not looked at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,70 +125,6 @@ fn check_size(width: u32, height: u32) -> Result<(), ScanError> {
         return Err(ScanError::TooLarge { width, height });
     }
     Ok(())
-}
-
-/// Finds and reads the QR codes of a picture.
-pub trait Scanner {
-    /// The texts of all codes that were found and read; none is no error.
-    fn scan(&self, picture: &Luma) -> Vec<String>;
-}
-
-/// The reader that copes best with camera pictures.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rxing;
-
-impl Scanner for Rxing {
-    fn scan(&self, picture: &Luma) -> Vec<String> {
-        guarded(picture, || {
-            let source = Luma8LuminanceSource::new(picture.pixels.clone(), picture.width, picture.height);
-            let Ok(source) = source else { return Vec::new() };
-            let hints = DecodeHints {
-                PossibleFormats: Some(HashSet::from([BarcodeFormat::QR_CODE])),
-                TryHarder: Some(true),
-                ..DecodeHints::default()
-            };
-            let mut bitmap = BinaryBitmap::new(HybridBinarizer::new(source));
-            let codes = QrReader.decode_multiple_with_hints(&mut bitmap, &hints).unwrap_or_default();
-            codes.iter().map(|code| code.getText().to_owned()).collect()
-        })
-    }
-}
-
-/// A second opinion, good at screenshots.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rqrr;
-
-impl Scanner for Rqrr {
-    fn scan(&self, picture: &Luma) -> Vec<String> {
-        guarded(picture, || {
-            let width = picture.width as usize;
-            let mut prepared =
-                rqrr::PreparedImage::prepare_from_greyscale(width, picture.height as usize, |x, y| {
-                    picture.pixels[y * width + x]
-                });
-            let grids = prepared.detect_grids();
-            grids.iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
-        })
-    }
-}
-
-/// What Airlock uses: [`Rxing`] first, and [`Rqrr`] where that finds nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct QrScanner;
-
-impl Scanner for QrScanner {
-    fn scan(&self, picture: &Luma) -> Vec<String> {
-        let texts = Rxing.scan(picture);
-        if texts.is_empty() { Rqrr.scan(picture) } else { texts }
-    }
-}
-
-/// A reader's panic on a hostile picture is a picture without codes.
-fn guarded(picture: &Luma, read: impl FnOnce() -> Vec<String>) -> Vec<String> {
-    if picture.width < SIDE_MIN_PIXELS || picture.height < SIDE_MIN_PIXELS {
-        return Vec::new();
-    }
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
 }
 
 /// The texts of the QR codes in a PNG or GIF file, in the order of an animation's pictures, read by

@@ -1,0 +1,155 @@
+//! Approvals: a person's proof that they accepted exactly this content.
+//!
+//! An approval is over the content digest, the person, the method and the journal head that the person's
+//! device saw last, so it survives a changing head in the envelope, and a third memory of the journal
+//! exists (DESIGN section 4). Two methods: an independent device that decodes the batch itself (Ed25519), and a
+//! passkey (WebAuthn), whose challenge is the statement digest; passkeys are verified from a later version
+//! on and until then never count.
+
+use crate::digest::Digest;
+use crate::form::{self, Form, FormError, Reader, Writer};
+use crate::id::PersonId;
+use crate::identity::{Identity, IdentitySignature};
+
+/// The most approvals one batch may carry.
+pub const MAX_APPROVALS: usize = 32;
+/// The longest field of a passkey proof, in bytes.
+const MAX_PASSKEY_BYTES: usize = 2_048;
+
+/// One person's approval of one content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// Who approved.
+    pub person: PersonId,
+    /// The newest journal head their device had seen, if any.
+    pub seen: Option<SeenHead>,
+    /// How they proved it.
+    pub proof: Proof,
+}
+
+/// A journal head as somebody saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeenHead {
+    /// The signer whose journal it is.
+    pub signer: Identity,
+    /// Number of the newest entry.
+    pub sequence: u64,
+    /// Digest of the newest entry.
+    pub head: Digest,
+}
+
+/// The proof of an approval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// An independent device that decoded the batch: Ed25519 over the statement digest.
+    Device {
+        /// The device's identity.
+        identity: Identity,
+        /// Its signature.
+        signature: IdentitySignature,
+    },
+    /// A WebAuthn assertion whose challenge is the statement digest.
+    Passkey {
+        /// Credential id.
+        credential: Vec<u8>,
+        /// Authenticator data.
+        authenticator_data: Vec<u8>,
+        /// Client data, JSON as the browser made it.
+        client_data: Vec<u8>,
+        /// The assertion's signature (DER).
+        signature: Vec<u8>,
+    },
+}
+
+/// What an approver signs: everything but the proof, bound to the content.
+pub fn statement(content: &Digest, person: &PersonId, seen: Option<&SeenHead>) -> Digest {
+    struct Statement<'a>(&'a Digest, &'a PersonId, Option<&'a SeenHead>);
+    impl Form for Statement<'_> {
+        fn write(&self, to: &mut Writer) {
+            to.digest(0, "content", self.0);
+            to.text(1, "person", self.1);
+            if let Some(seen) = self.2 {
+                to.part(2, "seen", seen);
+            }
+        }
+        fn read(from: &mut Reader) -> Result<Self, FormError> {
+            Err(from.refused("statement", "is never read"))
+        }
+    }
+    Digest::of("airlock:approval:1", &form::to_cbor(&Statement(content, person, seen)))
+}
+
+impl Approval {
+    /// Does the device with `identity` stand behind this approval of `content`?
+    pub fn is_by_device(&self, content: &Digest, expected: &Identity) -> bool {
+        match &self.proof {
+            Proof::Device { identity, signature } => {
+                let statement = statement(content, &self.person, self.seen.as_ref());
+                identity == expected && identity.verifies(&statement, signature)
+            }
+            Proof::Passkey { .. } => false,
+        }
+    }
+}
+
+/// The digest of a list of approvals: what a receipt says the signer saw.
+pub fn digest_of(approvals: &[Approval]) -> Digest {
+    let each: Vec<u8> = approvals.iter().flat_map(form::to_cbor).collect();
+    Digest::of("airlock:approvals:1", &each)
+}
+
+impl Form for SeenHead {
+    fn write(&self, to: &mut Writer) {
+        to.bytes(0, "signer", self.signer.as_bytes());
+        to.uint(1, "sequence", self.sequence);
+        to.digest(2, "head", &self.head);
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        Ok(Self {
+            signer: Identity::from_bytes(from.exact(0, "signer")?),
+            sequence: from.uint(1, "sequence")?,
+            head: from.digest(2, "head")?,
+        })
+    }
+}
+
+impl Form for Approval {
+    fn write(&self, to: &mut Writer) {
+        to.text(0, "person", &self.person);
+        if let Some(seen) = &self.seen {
+            to.part(1, "seen", seen);
+        }
+        match &self.proof {
+            Proof::Device { identity, signature } => {
+                to.bytes(2, "device", identity.as_bytes());
+                to.bytes(3, "signature", signature.as_bytes());
+            }
+            Proof::Passkey { credential, authenticator_data, client_data, signature } => {
+                to.bytes(4, "credential", credential);
+                to.bytes(5, "authenticator_data", authenticator_data);
+                to.bytes(6, "client_data", client_data);
+                to.bytes(7, "passkey_signature", signature);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        let person = from.parsed(0, "person", PersonId::MAX_BYTES, "a person id", PersonId::new)?;
+        let seen = if from.has(1, "seen") { Some(from.part(1, "seen")?) } else { None };
+        let proof = if from.has(2, "device") {
+            Proof::Device {
+                identity: Identity::from_bytes(from.exact(2, "device")?),
+                signature: IdentitySignature::from_bytes(from.exact(3, "signature")?),
+            }
+        } else {
+            Proof::Passkey {
+                credential: from.bytes(4, "credential", MAX_PASSKEY_BYTES)?,
+                authenticator_data: from.bytes(5, "authenticator_data", MAX_PASSKEY_BYTES)?,
+                client_data: from.bytes(6, "client_data", MAX_PASSKEY_BYTES)?,
+                signature: from.bytes(7, "passkey_signature", MAX_PASSKEY_BYTES)?,
+            }
+        };
+        Ok(Self { person, seen, proof })
+    }
+}

@@ -1,0 +1,155 @@
+//! The rules, one function each, in the order in which they are asked.
+//!
+//! A rule looks at [`Facts`] and passes or returns a [`Refusal`] that names the rule, the item and the value.
+//! [`judge`] stops at the first refusal; [`explain`] asks every rule. Adding a rule is one function and
+//! one line in [`RULES`]; a test with one altered batch belongs to each.
+
+mod approvals;
+mod assets;
+mod cold_to_hot;
+mod destinations;
+mod fees;
+mod limits;
+mod scope;
+mod time;
+
+use super::{NetworkPolicy, Policy};
+use crate::amount::BaseUnits;
+use crate::approval::Approval;
+use crate::batch::Content;
+use crate::digest::Digest;
+
+/// Everything a rule may look at.
+pub struct Facts<'a> {
+    /// The batch.
+    pub content: &'a Content,
+    /// Its digest.
+    pub digest: Digest,
+    /// Who approved it.
+    pub approvals: &'a [Approval],
+    /// How many batches cross together.
+    pub bundle_len: usize,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Now, UTC seconds, never before the journal's newest entry.
+    pub now: u64,
+    /// What the journal counts as signed of this asset on this network in the last 24 hours, base units;
+    /// includes the batches before this one in the bundle.
+    pub spent_in_a_day: BaseUnits,
+}
+
+impl<'a> Facts<'a> {
+    /// The rules of the batch's network; the `network` rule comes first, so later ones find it.
+    fn network(&self) -> Result<&'a NetworkPolicy, Refusal> {
+        self.policy
+            .network(self.content.network)
+            .ok_or_else(|| Refusal::of(Rule::Network, self.content.network, "the networks of the policy"))
+    }
+}
+
+crate::batch::closed_list! {
+    /// The rules by name. The word is the refusal code.
+    Rule {
+        /// The batch refers to the policy in force.
+        PolicyInForce = 1 "policy.in_force",
+        /// The network is listed.
+        Network = 2 "policy.network",
+        /// The kind is listed for the network.
+        Kind = 3 "policy.kind",
+        /// The paying wallet is listed.
+        SourceWallet = 4 "policy.source_wallet",
+        /// The asset is listed, and the batch's claims about it are right.
+        Asset = 5 "policy.asset",
+        /// No more items than allowed.
+        Items = 6 "policy.items",
+        /// No more batches together than allowed.
+        BundleSize = 7 "policy.bundle_size",
+        /// No item above its limit.
+        PerItemLimit = 8 "policy.per_item_limit",
+        /// The batch is not above its limit.
+        PerBatchLimit = 9 "policy.per_batch_limit",
+        /// The rolling day is not above its limit.
+        PerDayLimit = 10 "policy.per_day_limit",
+        /// Cold wallets pay listed hot wallets only.
+        ColdToHot = 11 "policy.cold_to_hot",
+        /// No denied address is paid.
+        DeniedDestination = 12 "policy.denied_destination",
+        /// Listed kinds pay listed addresses only.
+        ListedDestination = 13 "policy.listed_destination",
+        /// No transaction may cost more than allowed.
+        FeeCap = 14 "policy.fee_cap",
+        /// The batch does not live longer than allowed.
+        Lifetime = 15 "policy.lifetime",
+        /// It has not expired.
+        Expired = 16 "policy.expired",
+        /// It was not made in the future.
+        Clock = 17 "policy.clock",
+        /// Enough distinct people approved.
+        Approvals = 18 "policy.approvals",
+        /// Enough of them on independent devices.
+        IndependentApprovals = 19 "policy.independent_approvals",
+        /// A second signature for an item needs rules of its own, which this version does not have.
+        Reissue = 20 "policy.reissue",
+    }
+}
+
+/// A rule that a batch breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}{}: {found} is against {allowed}", item.map_or(String::new(), |i| format!(", item {i}")))]
+pub struct Refusal {
+    /// The rule.
+    pub rule: Rule,
+    /// The item, counted from 0, if it is one item's.
+    pub item: Option<usize>,
+    /// What was seen.
+    pub found: String,
+    /// What would have been allowed.
+    pub allowed: String,
+}
+
+impl Refusal {
+    fn of(rule: Rule, found: impl ToString, allowed: impl ToString) -> Self {
+        Self { rule, item: None, found: found.to_string(), allowed: allowed.to_string() }
+    }
+
+    fn at(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+}
+
+type Check = fn(&Facts<'_>) -> Result<(), Refusal>;
+
+/// Every rule, in the order in which it is asked.
+pub const RULES: &[(Rule, Check)] = &[
+    (Rule::PolicyInForce, scope::policy_in_force),
+    (Rule::Network, scope::network),
+    (Rule::Kind, scope::kind),
+    (Rule::SourceWallet, scope::source_wallet),
+    (Rule::Asset, assets::asset),
+    (Rule::Items, limits::items),
+    (Rule::BundleSize, limits::bundle_size),
+    (Rule::PerItemLimit, limits::per_item),
+    (Rule::PerBatchLimit, limits::per_batch),
+    (Rule::PerDayLimit, limits::per_day),
+    (Rule::ColdToHot, cold_to_hot::cold_to_hot),
+    (Rule::DeniedDestination, destinations::denied),
+    (Rule::ListedDestination, destinations::listed),
+    (Rule::FeeCap, fees::fee_cap),
+    (Rule::Lifetime, time::lifetime),
+    (Rule::Expired, time::expired),
+    (Rule::Clock, time::clock),
+    (Rule::Approvals, approvals::approvals),
+    (Rule::IndependentApprovals, approvals::independent),
+    (Rule::Reissue, scope::reissue),
+];
+
+/// Runs every rule; the first that is broken refuses the whole batch.
+pub fn judge(facts: &Facts<'_>) -> Result<(), Refusal> {
+    RULES.iter().try_for_each(|(_, check)| check(facts))
+}
+
+/// Runs every rule and tells each verdict, for `policy explain` and for review.
+pub fn explain(facts: &Facts<'_>) -> Vec<(Rule, Result<(), Refusal>)> {
+    RULES.iter().map(|(rule, check)| (*rule, check(facts))).collect()
+}

@@ -1,0 +1,81 @@
+//! Which key does what: roles, and the hardened account that each role has on each network.
+//!
+//! Keys are separate per role, and on TRON per network too, because TRON's signed bytes name no network.
+//! EVM keys are shared by the networks of one profile, because the chain id is in the signed bytes. Both
+//! sides and the documentation take account numbers from here.
+
+use crate::network::{Family, Network, Profile};
+
+/// What a wallet is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Role {
+    /// Receives deposits; swept.
+    Deposit,
+    /// Pays withdrawals.
+    Hot,
+    /// Holds reserves; pays only listed hot wallets.
+    Cold,
+    /// Pays for and delegates TRON energy.
+    Energy,
+}
+
+impl Role {
+    /// Every role, in the order of its code.
+    pub const ALL: [Self; 4] = [Self::Deposit, Self::Hot, Self::Cold, Self::Energy];
+
+    /// Its number in canonical bytes and in account numbers.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Deposit => 0,
+            Self::Hot => 1,
+            Self::Cold => 2,
+            Self::Energy => 3,
+        }
+    }
+
+    /// The role with that number.
+    pub fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| u64::from(role.code()) == code)
+    }
+
+    /// `deposit`, `hot`, `cold` or `energy`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+            Self::Energy => "energy",
+        }
+    }
+
+    /// The role with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// The SLIP-44 coin type of a network's paths: 195 on TRON, 60 on every EVM network.
+pub const fn coin_type(network: Network) -> u32 {
+    match network.family() {
+        Family::Tron => 195,
+        Family::Evm => 60,
+    }
+}
+
+/// The hardened account number of a role on a network: eight per slot. `None` for a TRON network that has
+/// no slot; EVM networks share the slot of their profile.
+pub fn account_number(network: Network, role: Role) -> Option<u32> {
+    let slot = match network {
+        Network::TRON => 0,
+        Network::NILE => 1,
+        Network::SHASTA => 2,
+        Network::TRON_DEV => 3,
+        Network::Tron { .. } => return None,
+        Network::Evm { .. } => match network.profile() {
+            Profile::Main => 0,
+            Profile::Test => 1,
+            Profile::Dev => 2,
+        },
+    };
+    Some(slot * 8 + u32::from(role.code()))
+}

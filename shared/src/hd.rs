@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_private_or_shallow_extended_key_is_refused() {
-        let master = XPrv::new([5; 64]).unwrap();
+        let master = XPrv::new(&[5; 64]).unwrap();
         let private = master.to_string(Prefix::XPRV);
         assert_eq!(private.parse::<AccountKey>(), Err(HdError::ExtendedKey));
         let shallow = master.public_key().to_string(Prefix::XPUB);

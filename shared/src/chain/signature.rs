@@ -189,9 +189,9 @@ mod tests {
         assert_eq!(Signature::from_bytes(&bytes[..64]), Err(SignatureError::Length { found: 64 }));
         assert_eq!(Signature::from_parts([0; 32], *signature.s(), 0), Err(SignatureError::OutOfRange));
         assert_eq!(Signature::from_parts(*signature.r(), [0xff; 32], 0), Err(SignatureError::OutOfRange));
-        let mut high = [0xff; 32];
-        high[15] = 0xfe;
-        high[16..].copy_from_slice(&[0xba; 16]);
+        // Half the group order is 0x7fff…, so this is the first round number above it.
+        let mut high = [0; 32];
+        high[0] = 0x80;
         assert_eq!(Signature::from_parts(*signature.r(), high, 0), Err(SignatureError::HighS));
     }
 }

@@ -470,8 +470,7 @@ impl Reader {
     /// A list of at most `limit` parts.
     pub fn parts<F: Form>(&mut self, key: u64, name: &str, limit: usize) -> Result<Vec<F>, FormError> {
         let nodes = self.list(key, name, limit)?;
-        let read =
-            |(i, node)| Self::part_of(self.spelling, &format!("{}[{i}]", self.at(name)), node);
+        let read = |(i, node)| Self::part_of(self.spelling, &format!("{}[{i}]", self.at(name)), node);
         nodes.into_iter().enumerate().map(read).collect()
     }
 }

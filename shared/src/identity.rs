@@ -124,7 +124,10 @@ impl Roster {
         keys.sort();
         keys.dedup();
         let count = self.custodians.len();
-        names && keys.len() == count && count <= MAX_CUSTODIANS && (1..=count as u64).contains(&self.threshold)
+        names
+            && keys.len() == count
+            && count <= MAX_CUSTODIANS
+            && (1..=count as u64).contains(&self.threshold)
     }
 
     /// What auditors pin: the digest of names, keys and threshold.

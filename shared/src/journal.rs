@@ -102,13 +102,7 @@ pub enum Event {
 
 impl Entry {
     /// Makes and signs the entry after `previous`.
-    pub fn next(
-        chain: Chain,
-        previous: Option<&Self>,
-        time: u64,
-        event: Event,
-        key: &SigningKey,
-    ) -> Self {
+    pub fn next(chain: Chain, previous: Option<&Self>, time: u64, event: Event, key: &SigningKey) -> Self {
         let mut entry = Self {
             sequence: previous.map_or(1, |entry| entry.sequence + 1),
             previous: previous.map_or(Digest::ZERO, |entry| entry.head(chain)),
@@ -227,8 +221,7 @@ impl Form for Entry {
 }
 
 impl Event {
-    const WORDS: [&'static str; 6] =
-        ["genesis", "paired", "policy_installed", "intent", "signed", "refused"];
+    const WORDS: [&'static str; 6] = ["genesis", "paired", "policy_installed", "intent", "signed", "refused"];
 
     /// Its word in JSON and on screens.
     pub const fn word(&self) -> &'static str {

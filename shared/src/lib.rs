@@ -22,6 +22,7 @@ pub mod identity;
 pub mod journal;
 pub mod network;
 pub mod policy;
+pub mod roles;
 pub mod wallet;
 pub mod words;
 

@@ -4,7 +4,8 @@
 //! EVM keys are shared by the networks of one profile, because the chain id is in the signed bytes. Both
 //! sides and the documentation take account numbers from here.
 
-use crate::network::{Family, Network, Profile};
+use crate::hd::{AccountPath, KeyPath};
+use crate::network::{Network, Profile};
 
 /// What a wallet is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,14 +55,6 @@ impl Role {
     }
 }
 
-/// The SLIP-44 coin type of a network's paths: 195 on TRON, 60 on every EVM network.
-pub const fn coin_type(network: Network) -> u32 {
-    match network.family() {
-        Family::Tron => 195,
-        Family::Evm => 60,
-    }
-}
-
 /// The hardened account number of a role on a network: eight per slot. `None` for a TRON network that has
 /// no slot; EVM networks share the slot of their profile.
 pub fn account_number(network: Network, role: Role) -> Option<u32> {
@@ -78,4 +71,14 @@ pub fn account_number(network: Network, role: Role) -> Option<u32> {
         },
     };
     Some(slot * 8 + u32::from(role.code()))
+}
+
+/// The account of a role on a network, `m/44'/coin'/account'`.
+pub fn account_path(network: Network, role: Role) -> Option<AccountPath> {
+    AccountPath::on(network, account_number(network, role)?).ok()
+}
+
+/// The key of a wallet, `m/44'/coin'/account'/0/index`.
+pub fn key_path(network: Network, role: Role, index: u32) -> Option<KeyPath> {
+    account_path(network, role)?.key(0, index).ok()
 }

@@ -306,8 +306,8 @@ impl Content {
     /// The sums. Fails only above 256 bits.
     pub fn totals(&self) -> Result<Totals, ContentError> {
         let sum = BaseUnits::checked_sum(self.items.iter().map(|item| item.amount));
-        let fee_cap = BaseUnits::from(self.fee_cap_per_item())
-            .checked_mul(BaseUnits::from(self.items.len() as u64));
+        let fee_cap =
+            BaseUnits::from(self.fee_cap_per_item()).checked_mul(BaseUnits::from(self.items.len() as u64));
         match (sum, fee_cap) {
             (Some(amount), Some(fee_cap)) => Ok(Totals { count: self.items.len() as u64, amount, fee_cap }),
             _ => broken("totals", "sum above 2^256-1"),
@@ -433,9 +433,8 @@ impl Content {
         if item.source.is_some() != (self.kind == Kind::Sweep) {
             return fail("source", "only sweeps have a source per item");
         }
-        let foreign = |wallet: &Wallet| {
-            wallet.address.network() != self.network || wallet.role != Role::Deposit
-        };
+        let foreign =
+            |wallet: &Wallet| wallet.address.network() != self.network || wallet.role != Role::Deposit;
         if item.source.as_ref().is_some_and(foreign) {
             return fail("source", "must be a deposit wallet of this network");
         }
@@ -506,7 +505,10 @@ impl TronContext {
 impl EvmContext {
     fn check(&self) -> Result<(), ContentError> {
         if !(1..=MAX_LEVELS).contains(&self.levels.len()) {
-            return broken("levels", format!("{} fee levels, allowed are 1 to {MAX_LEVELS}", self.levels.len()));
+            return broken(
+                "levels",
+                format!("{} fee levels, allowed are 1 to {MAX_LEVELS}", self.levels.len()),
+            );
         }
         let cancel_fee = self.cancel.iter().map(|cancel| cancel.fee);
         if self.levels.iter().copied().chain(cancel_fee).any(|fee| !fee.is_consistent()) {
@@ -535,7 +537,6 @@ impl FeeLevel {
         let above = |new: u64, old: u64| u128::from(new) * 10 >= u128::from(old) * 11 && new > old;
         let tip_unused = self.max_priority_fee_per_gas_wei == 0 && lower.max_priority_fee_per_gas_wei == 0;
         above(self.max_fee_per_gas_wei, lower.max_fee_per_gas_wei)
-            && (tip_unused
-                || above(self.max_priority_fee_per_gas_wei, lower.max_priority_fee_per_gas_wei))
+            && (tip_unused || above(self.max_priority_fee_per_gas_wei, lower.max_priority_fee_per_gas_wei))
     }
 }

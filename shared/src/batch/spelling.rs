@@ -49,8 +49,7 @@ impl Form for Content {
             Spelling::Json => to.parts(16, "items", &self.items),
         }
         if !self.extensions.is_empty() {
-            let node =
-                |(key, bytes): (&u64, &Vec<u8>)| (*key, key.to_string(), to.bytes_node(bytes));
+            let node = |(key, bytes): (&u64, &Vec<u8>)| (*key, key.to_string(), to.bytes_node(bytes));
             let fields = self.extensions.iter().map(node).collect();
             to.put(26, "extensions", Node::Map(fields));
         }
@@ -367,11 +366,7 @@ impl Form for Item {
             },
             source: if from.has(7, "source") { Some(from.part(7, "source")?) } else { None },
             memo: if from.has(8, "memo") { from.bytes(8, "memo", MAX_MEMO_BYTES)? } else { Vec::new() },
-            label: if from.has(9, "label") {
-                from.text(9, "label", MAX_LABEL_BYTES)?
-            } else {
-                String::new()
-            },
+            label: if from.has(9, "label") { from.text(9, "label", MAX_LABEL_BYTES)? } else { String::new() },
             reissue: if from.has(10, "reissue") { Some(from.part(10, "reissue")?) } else { None },
         })
     }
@@ -453,8 +448,7 @@ fn read_columns(from: &mut Reader, network: Network) -> Result<Vec<Item>, FormEr
     }
     if from.has(20, "source_indexes") {
         let indexes = column(from, 20, "source_indexes", |b| columns::indexes_from_bytes(b, count))?;
-        let addresses =
-            column(from, 21, "source_addresses", |b| columns::addresses_from_bytes(b, count))?;
+        let addresses = column(from, 21, "source_addresses", |b| columns::addresses_from_bytes(b, count))?;
         for ((item, index), payload) in items.iter_mut().zip(indexes).zip(addresses) {
             let address = Address::new(network, payload);
             item.source = Some(Wallet { role: Role::Deposit, index, address });

@@ -50,9 +50,9 @@ impl BuildError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unsigned {
     /// On TRON.
-    Tron(tron::transaction::Unsigned),
+    Tron(tron::Unsigned),
     /// On an EVM network.
-    Evm(evm::transaction::Unsigned),
+    Evm(evm::Unsigned),
 }
 
 impl Unsigned {
@@ -93,9 +93,9 @@ impl Unsigned {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Signed {
     /// On TRON.
-    Tron(tron::transaction::Signed),
+    Tron(tron::Signed),
     /// On an EVM network.
-    Evm(evm::transaction::Signed),
+    Evm(evm::Signed),
 }
 
 impl Signed {

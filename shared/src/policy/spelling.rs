@@ -70,8 +70,7 @@ impl Form for Quorum {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let quorum =
-            Self { required: from.uint(0, "required")?, independent: from.uint(1, "independent")? };
+        let quorum = Self { required: from.uint(0, "required")?, independent: from.uint(1, "independent")? };
         if quorum.independent > quorum.required {
             return Err(from.refused("independent", "cannot exceed the number required"));
         }
@@ -115,8 +114,7 @@ impl Form for NetworkPolicy {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let network: Network =
-            from.parsed(0, "network", 64, "a CAIP-2 network", |text| text.parse().ok())?;
+        let network: Network = from.parsed(0, "network", 64, "a CAIP-2 network", |text| text.parse().ok())?;
         let kinds = from.list(1, "kinds", Kind::ALL.len())?;
         let policy = Self {
             network,
@@ -226,11 +224,7 @@ impl Form for FeeCaps {
     fn write(&self, to: &mut Writer) {
         match self {
             Self::Tron { fee_limit_sun_max } => to.wide(0, "fee_limit_sun_max", *fee_limit_sun_max),
-            Self::Evm {
-                gas_limit_max,
-                max_fee_per_gas_wei_max,
-                max_priority_fee_per_gas_wei_max,
-            } => {
+            Self::Evm { gas_limit_max, max_fee_per_gas_wei_max, max_priority_fee_per_gas_wei_max } => {
                 to.wide(1, "gas_limit_max", *gas_limit_max);
                 to.wide(2, "max_fee_per_gas_wei_max", *max_fee_per_gas_wei_max);
                 to.wide(3, "max_priority_fee_per_gas_wei_max", *max_priority_fee_per_gas_wei_max);

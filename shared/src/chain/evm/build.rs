@@ -23,8 +23,7 @@ impl Codec for Evm {
             Some(contract) => Payment::Token { contract: *contract.payload(), to, amount },
             None => Payment::Native { to, amount },
         };
-        let nothing_to_oneself =
-            Payment::Native { to: *source.address.payload(), amount: BaseUnits::ZERO };
+        let nothing_to_oneself = Payment::Native { to: *source.address.payload(), amount: BaseUnits::ZERO };
         let payments = evm.levels.iter().map(|level| (payment, evm.gas_limit, *level));
         let cancel = evm.cancel.iter().map(|cancel| (nothing_to_oneself, cancel.gas_limit, cancel.fee));
         let build = |(payment, gas_limit, fee): (Payment, u64, FeeLevel)| {

@@ -35,8 +35,7 @@ fn independent_people<'a>(facts: &Facts<'a>) -> BTreeSet<&'a PersonId> {
         .filter(|approver| approver.person != facts.content.creator)
         .filter(|approver| {
             facts.approvals.iter().any(|approval| {
-                approval.person == approver.person
-                    && approval.is_by_device(&facts.digest, &approver.device)
+                approval.person == approver.person && approval.is_by_device(&facts.digest, &approver.device)
             })
         })
         .filter(|approver| devices.insert(approver.device))

@@ -62,7 +62,10 @@ fn contract_that_is_built(input: &Case<'_>) -> Result<Option<Contract>> {
                 amount: input.number("amount")?,
             })
         }
-        "DelegateResourceContract" => {
+        // A period without a lock is a field that the chain ignores.
+        "DelegateResourceContract"
+            if input.number_or_zero::<u64>("lock_period")? == 0 || input.flag("lock")? =>
+        {
             let lock_period = input.number_or_zero("lock_period")?;
             let locked = input.has("lock") && input.flag("lock")?;
             resource()?
@@ -125,7 +128,12 @@ fn addresses_as_expected(input: &Case<'_>, unsigned: &Unsigned) -> Result<()> {
     if input.has("to_base58") {
         input.same_text("to_base58", &base58(to))?;
     }
-    Ok(())
+    match fields.contract {
+        Contract::Token { contract, .. } if input.has("contract_base58") => {
+            input.same_text("contract_base58", &base58(contract))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn signed_as_expected(output: &Case<'_>, unsigned: Unsigned) -> Result<()> {
@@ -166,6 +174,9 @@ fn signature_as_expected(case: &Case<'_>, hash: &[u8; 32]) -> Result<Signature> 
     let signer = made.recover_address(Network::TRON, hash);
     let signer = signer.map_err(|error| case.fail("address_hex", "a signer", error))?;
     case.same_bytes("address_hex", signer.tron_bytes())?;
+    if case.has("address_base58") {
+        case.same_text("address_base58", &signer.to_string())?;
+    }
     Ok(made)
 }
 
@@ -243,6 +254,11 @@ fn node_signatures(case: &Case<'_>, unsigned: &Unsigned) -> Result<()> {
 pub(crate) fn signature_variant(parent: &Case<'_>, case: &Case<'_>) -> Result<Outcome> {
     let hash = parent.array("tx_id")?;
     let signer = Address::new(Network::TRON, payload(parent, "address_hex")?);
+    if parent.has("private_key") {
+        let key = signature::public_key(&signing_key(parent, "private_key")?);
+        let address = Address::from_public_key(Network::TRON, &key);
+        parent.same_bytes("address_hex", address.tron_bytes())?;
+    }
     let bytes = case.bytes("signature")?;
     let recovered = recover_as_node(Network::TRON, &hash, &bytes).ok();
     let shown = |address: Option<Address>| address.map_or("nobody".to_owned(), |address| address.to_string());

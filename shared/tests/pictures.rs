@@ -40,8 +40,8 @@ fn a_full_code_of_every_kind_is_drawn_and_read_by_both_readers() {
         let image = QrImage::encode(&text, size).unwrap();
         assert_eq!(image.side_modules(), size.modules() + 8);
         let luma = image.luma(QrImage::PIXELS_PER_MODULE).unwrap();
-        assert_eq!(Rxing.scan(&luma), [text.clone()], "rxing {size:?}");
-        assert_eq!(Rqrr.scan(&luma), [text.clone()], "rqrr {size:?}");
+        assert_eq!(Rxing.scan(&luma), std::slice::from_ref(&text), "rxing {size:?}");
+        assert_eq!(Rqrr.scan(&luma), std::slice::from_ref(&text), "rqrr {size:?}");
         assert_eq!(frames_of_picture(&image.png(4).unwrap()).unwrap(), [text]);
     }
 }
@@ -51,7 +51,7 @@ fn digits_and_letters_mixed_still_fill_a_code() {
     let size = FrameSize::default();
     let text: String = "1234567890ABCDEFGH0000000000000X".chars().cycle().take(size.characters()).collect();
     let image = QrImage::encode(&text, size).unwrap();
-    assert_eq!(QrScanner.scan(&image.luma(4).unwrap()), [text.clone()]);
+    assert_eq!(QrScanner.scan(&image.luma(4).unwrap()), std::slice::from_ref(&text));
     let refused = QrImage::encode(&format!("{text}0"), size);
     assert_eq!(refused, Err(PictureError::TooLong { found: 1250, limit: 1249 }));
     assert_eq!(QrImage::encode("ABc", size), Err(PictureError::Character { found: 'c', at: 2 }));

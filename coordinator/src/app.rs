@@ -4,6 +4,7 @@
 //! `fn router() -> Router<App>`, merged in `api/mod.rs`; a worker is a callable step plus a dull loop in
 //! `app.rs`'s caller. What must stay true: state that outlives a request is in the database, not here.
 
+use crate::chain::{ChainError, Chains};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Database, DbError};
@@ -26,6 +27,8 @@ pub struct Shared {
     pub writer: Writer,
     /// The only source of time.
     pub clock: Clock,
+    /// The providers of every network; each is checked before its first answer counts.
+    pub chains: Chains,
 }
 
 impl Deref for App {
@@ -45,6 +48,9 @@ pub enum OpenError {
     /// The ledger refuses the configured assets.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A provider cannot be used.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
 }
 
 impl App {
@@ -57,6 +63,7 @@ impl App {
         writer
             .commit(move |unit| Box::pin(async move { ledger::store::pin_assets(unit.db(), &assets).await }))
             .await?;
-        Ok(Self(Arc::new(Shared { config, db, writer, clock })))
+        let chains = Chains::new(config.networks.iter().map(|network| network.chain_settings()))?;
+        Ok(Self(Arc::new(Shared { config, db, writer, clock, chains })))
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod file;
 
+use crate::chain::{self, Coin};
 use crate::ledger::{AssetCode, Assets};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, MinorUnits, Network, PersonId, Profile, Scale};
@@ -163,6 +164,33 @@ impl NetworkConfig {
     /// The token or native coin of `asset` here.
     pub fn token(&self, asset: &AssetCode) -> Option<&TokenConfig> {
         std::iter::once(&self.native).chain(&self.tokens).find(|token| token.asset == *asset)
+    }
+
+    /// The token with this contract, or the native coin.
+    pub fn token_of(&self, coin: Coin) -> Option<&TokenConfig> {
+        let contract = match coin {
+            Coin::Native => None,
+            Coin::Token(contract) => Some(contract),
+        };
+        std::iter::once(&self.native).chain(&self.tokens).find(|token| token.contract == contract)
+    }
+
+    /// What the chain clients need of this.
+    pub fn chain_settings(&self) -> chain::Settings {
+        let token = |token: &TokenConfig| {
+            let decimals = token.scale.base_decimals();
+            token.contract.map(|contract| chain::Token { contract, decimals })
+        };
+        chain::Settings {
+            network: self.network,
+            providers: self.providers.iter().map(|url| url.reveal().to_owned()).collect(),
+            tokens: self.tokens.iter().filter_map(token).collect(),
+            final_depth: match self.finality {
+                Finality::Depth(depth) => Some(depth),
+                Finality::Solidified | Finality::Finalized => None,
+            },
+            timeout: self.provider_timeout,
+        }
     }
 
     /// The first wallet of a role.

@@ -10,5 +10,6 @@ pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod deposits;
 pub mod ledger;
 pub mod migrations;

@@ -11,4 +11,5 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_outbox", include_str!("../migrations/0003_outbox.sql")),
     ("0004_withdrawals", include_str!("../migrations/0004_withdrawals.sql")),
     ("0005_audit", include_str!("../migrations/0005_audit.sql")),
+    ("0020_deposits", include_str!("../migrations/0020_deposits.sql")),
 ];

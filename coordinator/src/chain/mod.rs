@@ -15,7 +15,7 @@ pub mod tron;
 
 pub use error::{AnswerClass, BroadcastAnswer, ChainError};
 pub use node::Node;
-pub use provider::{Health, Opinion, Providers, Told};
+pub use provider::{Chains, Health, Opinion, Providers, Told};
 
 use airlock_shared::chain::erc20;
 use airlock_shared::{Address, BaseUnits, Network};
@@ -217,6 +217,8 @@ pub struct Settings {
     pub providers: Vec<String>,
     /// The tokens.
     pub tokens: Vec<Token>,
+    /// EVM networks without a `finalized` tag: so many blocks below the head count as final.
+    pub final_depth: Option<u64>,
     /// The longest an answer may take.
     pub timeout: Duration,
 }

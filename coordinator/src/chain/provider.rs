@@ -6,6 +6,7 @@
 
 use super::{BlockId, BroadcastAnswer, ChainError, Node, Settings, Transfer, View};
 use airlock_shared::Network;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -90,26 +91,79 @@ pub enum Opinion {
     },
 }
 
+/// The providers of every configured network.
+#[derive(Default)]
+pub struct Chains(Vec<Arc<Providers>>);
+
+impl Chains {
+    /// Builds all clients. Nothing is asked yet; see [`Self::prove`].
+    pub fn new(settings: impl IntoIterator<Item = Settings>) -> Result<Self, ChainError> {
+        let built: Result<_, _> = settings.into_iter().map(|one| Providers::new(one).map(Arc::new)).collect();
+        Ok(Self(built?))
+    }
+
+    /// Checks every provider that can be reached; see [`Providers::prove`].
+    pub async fn prove(&self) -> Result<(), ChainError> {
+        for providers in &self.0 {
+            providers.prove().await?;
+        }
+        Ok(())
+    }
+
+    /// The providers of one network, if it is configured.
+    pub fn of(&self, network: Network) -> Option<&Arc<Providers>> {
+        self.0.iter().find(|providers| providers.network() == network)
+    }
+
+    /// All of them, in the configured order.
+    pub fn all(&self) -> &[Arc<Providers>] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Chains {
+    /// Networks only: URLs may hold access keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|providers| providers.network())).finish()
+    }
+}
+
 impl Providers {
-    /// Builds the clients and checks every provider that can be reached. One on the wrong network, or with a token that is not
-    /// the configured one, refuses the start; one that does not answer is checked when it does.
-    pub async fn connect(settings: Settings) -> Result<Self, ChainError> {
+    /// Builds the clients. Nothing is asked yet; each provider is checked before its first answer counts.
+    pub fn new(settings: Settings) -> Result<Self, ChainError> {
         let settings = Arc::new(settings);
-        let all: Vec<Provider> = Node::all(&settings)?
+        let all = Node::all(&settings)?
             .into_iter()
             .map(|node| Provider { node: Arc::new(node), state: Mutex::default() })
             .collect();
-        let providers = Self { settings, all };
-        for provider in &providers.all {
+        Ok(Self { settings, all })
+    }
+
+    /// Checks every provider that can be reached. One on the wrong network, or with a token that is not the configured one, is
+    /// an error and refuses the start; one that does not answer is checked when it does.
+    pub async fn prove(&self) -> Result<(), ChainError> {
+        for provider in &self.all {
             match provider.prove().await {
                 Err(error) if error.is_lie() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(network = %providers.settings.network, %error, "provider not reached")
+                    tracing::warn!(network = %self.settings.network, %error, "provider not reached")
                 }
                 Ok(()) => {}
             }
         }
-        Ok(providers)
+        Ok(())
+    }
+
+    /// The name of the provider at a place, as rows and logs have it.
+    pub fn label(&self, place: usize) -> &str {
+        self.all.get(place).map_or("", |provider| provider.node.label())
+    }
+
+    /// The place of the provider with the same host as `label`, wherever it stood when the label was written; `None` once it is
+    /// not configured any more.
+    pub fn place_of(&self, label: &str) -> Option<usize> {
+        let host = |label: &str| label.rsplit_once(' ').map(|(_, host)| host.to_owned());
+        self.all.iter().position(|provider| host(provider.node.label()) == host(label))
     }
 
     /// Their network.

@@ -57,7 +57,7 @@ impl EvmNode {
 
     /// The number of transactions that `account` has in blocks: the next account nonce as the chain sees it.
     pub async fn account_nonce(&self, account: Address, view: View) -> Result<u64, ChainError> {
-        let params = json!([account.to_string(), super::tag(view)]);
+        let params = json!([account.to_string(), self.newest_at(view).await?]);
         Ok(self.rpc.expect::<Quantity>("eth_getTransactionCount", params, SMALL_LIMIT).await?.0)
     }
 }

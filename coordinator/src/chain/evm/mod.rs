@@ -84,15 +84,26 @@ impl EvmNode {
     }
 
     pub(super) async fn newest(&self, view: View) -> Result<Header, ChainError> {
-        let header = self.header_at(json!(tag(view))).await?;
-        // A node without finality answers null or an error and ends above. Height 0 is what a young development chain says.
-        let header = header.ok_or_else(|| {
-            self.rpc.endpoint.incomplete("eth_getBlockByNumber", format!("no {} block", tag(view)))
-        })?;
+        let at = self.newest_at(view).await?;
+        // A node without finality answers null or an error and ends here. Height 0 is what a young development chain says.
+        let missing = || self.rpc.endpoint.incomplete("eth_getBlockByNumber", format!("no block at {at}"));
+        let header = self.header_at(at.clone()).await?.ok_or_else(missing)?;
         if view == View::Final {
             self.final_seen.fetch_max(header.height, Ordering::Relaxed);
         }
         Ok(header)
+    }
+
+    /// How the newest block of a view is named in a call: a tag, or a height where finality is a depth.
+    async fn newest_at(&self, view: View) -> Result<Value, ChainError> {
+        match (view, self.settings.final_depth) {
+            (View::Head, _) => Ok(json!("latest")),
+            (View::Final, None) => Ok(json!("finalized")),
+            (View::Final, Some(depth)) => {
+                let Quantity(head) = self.rpc.expect("eth_blockNumber", json!([]), SMALL_LIMIT).await?;
+                Ok(json!(format!("0x{:x}", head.saturating_sub(depth))))
+            }
+        }
     }
 
     pub(super) async fn header(&self, height: u64, view: View) -> Result<Header, ChainError> {
@@ -222,12 +233,5 @@ impl EvmNode {
             });
         }
         Ok((header, amounts))
-    }
-}
-
-const fn tag(view: View) -> &'static str {
-    match view {
-        View::Head => "latest",
-        View::Final => "finalized",
     }
 }

@@ -139,6 +139,7 @@ mod tests {
             network: Network::TRON,
             providers: Vec::new(),
             tokens: vec![Token { contract, decimals: 6 }],
+            final_depth: None,
             timeout: Duration::from_secs(1),
         }
     }

@@ -1,0 +1,611 @@
+//! The SQL of deposits: xpubs, addresses, deposits, cursors. Nobody else names these tables.
+//!
+//! Functions take the open connection; those that write are called inside the writer's transaction. State changes say which
+//! state they expect and answer whether a row changed.
+
+use super::state::State;
+use crate::chain::{BlockId, Coin, Header, OddLog, Transfer, TxId};
+use crate::clock::UnixMillis;
+use crate::db::Db;
+use crate::ledger::AssetCode;
+use airlock_shared::{Address, BaseUnits, MinorUnits, Network};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+/// The deposit account of a network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct XpubRow {
+    /// `m/44'/coin'/account'`.
+    pub path: String,
+    /// The extended public key.
+    pub xpub: String,
+}
+
+/// A deposit address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressRow {
+    /// Its number in the order in which addresses were given out.
+    pub number: i64,
+    /// The address.
+    pub address: Address,
+    /// Whose it is.
+    pub user_id: String,
+    /// The derivation path.
+    pub path: String,
+    /// When it was given out.
+    pub made_at: UnixMillis,
+}
+
+/// How far the final chain has been read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// The last block read.
+    pub height: u64,
+    /// Its id; `None` before the first block.
+    pub id: Option<BlockId>,
+    /// Why nothing more is read or credited; empty while all is well.
+    pub halted: String,
+}
+
+/// A deposit as the API and `credit` read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DepositRow {
+    /// Public id.
+    pub id: String,
+    /// The event.
+    pub transfer: Transfer,
+    /// Whose.
+    pub user_id: String,
+    /// The ledger's asset.
+    pub asset: AssetCode,
+    /// In ledger units, where it fits.
+    pub amount: Option<MinorUnits>,
+    /// Its state.
+    pub state: State,
+    /// Why it is rejected, or waits.
+    pub reason: String,
+    /// The block's height.
+    pub height: u64,
+    /// The block.
+    pub block_id: BlockId,
+    /// The provider that told it first.
+    pub told_by: String,
+    /// When it was first seen.
+    pub seen_at: UnixMillis,
+    /// When it was credited.
+    pub credited_at: Option<UnixMillis>,
+}
+
+/// What is known of a deposit when its block is read.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// A fresh public id, used when the deposit is new.
+    pub id: String,
+    /// The event.
+    pub transfer: Transfer,
+    /// Whose.
+    pub user_id: String,
+    /// The ledger's asset.
+    pub asset: AssetCode,
+    /// In ledger units, where it fits.
+    pub amount: Option<MinorUnits>,
+    /// The block.
+    pub header: Header,
+    /// The provider that told it.
+    pub told_by: String,
+}
+
+fn unreadable(what: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("deposits: {what} cannot be read back").into())
+}
+
+/// Heights and times fit 63 bits for longer than any chain will live; more is a lie that stays a large number.
+fn bigint(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The deposit account of a network.
+pub async fn xpub(db: &mut Db, network: Network) -> Result<Option<XpubRow>, sqlx::Error> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("select path, xpub from deposit_xpubs where network = $1")
+            .bind(network.to_string())
+            .fetch_optional(&mut *db)
+            .await?;
+    Ok(row.map(|(path, xpub)| XpubRow { path, xpub }))
+}
+
+/// Records an export; says whether the network had none yet.
+pub async fn insert_xpub(
+    db: &mut Db,
+    export: &super::address::XpubExport,
+    by: &str,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "insert into deposit_sequences (xpub, next_index) values ($1, 0) on conflict (xpub) do nothing",
+    )
+    .bind(&export.xpub)
+    .execute(&mut *db)
+    .await?;
+    let done = sqlx::query(
+        "insert into deposit_xpubs (network, path, xpub, fingerprint, signer, imported_by, made_at) \
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict (network) do nothing",
+    )
+    .bind(export.network.to_string())
+    .bind(&export.path)
+    .bind(&export.xpub)
+    .bind(&export.fingerprint)
+    .bind(&export.identity)
+    .bind(by)
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The index that a user already has under an xpub and label, on whichever network.
+pub async fn index_of_user(
+    db: &mut Db,
+    xpub: &str,
+    user: &str,
+    label: &str,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select path_index from deposit_addresses where user_id = $1 and xpub = $2 and label = $3 order by number",
+    )
+    .bind(user)
+    .bind(xpub)
+    .bind(label)
+    .fetch_optional(&mut *db)
+    .await
+}
+
+/// Takes the next index of an xpub; it is never given again.
+pub async fn take_index(db: &mut Db, xpub: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "update deposit_sequences set next_index = next_index + 1 where xpub = $1 returning next_index - 1",
+    )
+    .bind(xpub)
+    .fetch_one(&mut *db)
+    .await
+}
+
+/// Records a new address.
+pub async fn insert_address(
+    db: &mut Db,
+    row: &AddressRow,
+    xpub: &str,
+    index: i64,
+    label: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into deposit_addresses (number, network, address, user_id, label, xpub, path, path_index, made_at) \
+         select coalesce(max(number), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8 from deposit_addresses",
+    )
+    .bind(row.address.network().to_string())
+    .bind(row.address.to_string())
+    .bind(&row.user_id)
+    .bind(label)
+    .bind(xpub)
+    .bind(&row.path)
+    .bind(index)
+    .bind(row.made_at)
+    .execute(&mut *db)
+    .await
+    .map(|_| ())
+}
+
+impl<'r> FromRow<'r, AnyRow> for AddressRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
+        let network = network_of(row)?;
+        Ok(Self {
+            number: row.try_get("number")?,
+            address: address_of(network, &row.try_get::<String, _>("address")?)?,
+            user_id: row.try_get("user_id")?,
+            path: row.try_get("path")?,
+            made_at: row.try_get("made_at")?,
+        })
+    }
+}
+
+fn network_of(row: &AnyRow) -> Result<Network, sqlx::Error> {
+    row.try_get::<String, _>("network")?.parse().map_err(|_| unreadable("network"))
+}
+
+fn address_of(network: Network, text: &str) -> Result<Address, sqlx::Error> {
+    Address::parse(network, text).map_err(|_| unreadable("address"))
+}
+
+/// A user's address on a network.
+pub async fn address_of_user(
+    db: &mut Db,
+    network: Network,
+    user: &str,
+    label: &str,
+) -> Result<Option<AddressRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select number, network, address, user_id, path, made_at from deposit_addresses \
+         where network = $1 and user_id = $2 and label = $3",
+    )
+    .bind(network.to_string())
+    .bind(user)
+    .bind(label)
+    .fetch_optional(&mut *db)
+    .await
+}
+
+/// A user's addresses, oldest first.
+pub async fn addresses_of_user(db: &mut Db, user: &str) -> Result<Vec<AddressRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select number, network, address, user_id, path, made_at from deposit_addresses \
+         where user_id = $1 order by number",
+    )
+    .bind(user)
+    .fetch_all(&mut *db)
+    .await
+}
+
+/// The addresses of a network given out after number `after`.
+pub async fn addresses_after(
+    db: &mut Db,
+    network: Network,
+    after: i64,
+) -> Result<Vec<AddressRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select number, network, address, user_id, path, made_at from deposit_addresses \
+         where network = $1 and number > $2 order by number",
+    )
+    .bind(network.to_string())
+    .bind(after)
+    .fetch_all(&mut *db)
+    .await
+}
+
+/// Is this one of our deposit addresses? With its path, for sweeps and for refusing withdrawals to ourselves.
+pub async fn address(db: &mut Db, address: Address) -> Result<Option<AddressRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select number, network, address, user_id, path, made_at from deposit_addresses \
+         where network = $1 and address = $2",
+    )
+    .bind(address.network().to_string())
+    .bind(address.to_string())
+    .fetch_optional(&mut *db)
+    .await
+}
+
+/// How far a network has been read; `None` before the first start.
+pub async fn cursor(db: &mut Db, network: Network) -> Result<Option<Cursor>, sqlx::Error> {
+    let row: Option<(i64, String, String)> =
+        sqlx::query_as("select height, block_id, halted from chain_cursors where network = $1")
+            .bind(network.to_string())
+            .fetch_optional(&mut *db)
+            .await?;
+    let Some((height, id, halted)) = row else { return Ok(None) };
+    let height = u64::try_from(height).map_err(|_| unreadable("height"))?;
+    Ok(Some(Cursor { height, id: BlockId::parse(&id), halted }))
+}
+
+/// Records where reading begins; says whether nobody did before.
+pub async fn insert_cursor(
+    db: &mut Db,
+    network: Network,
+    cursor: &Cursor,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "insert into chain_cursors (network, height, block_id, halted, changed_at) values ($1, $2, $3, '', $4) \
+         on conflict (network) do nothing",
+    )
+    .bind(network.to_string())
+    .bind(bigint(cursor.height))
+    .bind(cursor.id.map(|id| id.to_string()).unwrap_or_default())
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves the cursor by one block; says whether it stood where the caller thought and nothing is halted.
+pub async fn move_cursor(
+    db: &mut Db,
+    network: Network,
+    from: u64,
+    to: &Header,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update chain_cursors set height = $3, block_id = $4, changed_at = $5 \
+         where network = $1 and height = $2 and halted = ''",
+    )
+    .bind(network.to_string())
+    .bind(bigint(from))
+    .bind(bigint(to.height))
+    .bind(to.id.to_string())
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stops reading and crediting on a network until a person clears it. An empty reason clears it.
+pub async fn set_halted(
+    db: &mut Db,
+    network: Network,
+    reason: &str,
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update chain_cursors set halted = $2, changed_at = $3 where network = $1")
+        .bind(network.to_string())
+        .bind(reason)
+        .bind(now)
+        .execute(&mut *db)
+        .await
+        .map(|_| ())
+}
+
+/// The newest pending block that was read.
+pub async fn newest_pending(db: &mut Db, network: Network) -> Result<Option<(u64, BlockId)>, sqlx::Error> {
+    let row: Option<(i64, String)> = sqlx::query_as(
+        "select height, block_id from chain_pending_blocks where network = $1 order by height desc limit 1",
+    )
+    .bind(network.to_string())
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some((height, id)) = row else { return Ok(None) };
+    let id = BlockId::parse(&id).ok_or_else(|| unreadable("block id"))?;
+    Ok(Some((u64::try_from(height).map_err(|_| unreadable("height"))?, id)))
+}
+
+/// Records a pending block.
+pub async fn insert_pending(db: &mut Db, network: Network, header: &Header) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into chain_pending_blocks (network, height, block_id) values ($1, $2, $3) \
+         on conflict (network, height) do update set block_id = excluded.block_id",
+    )
+    .bind(network.to_string())
+    .bind(bigint(header.height))
+    .bind(header.id.to_string())
+    .execute(&mut *db)
+    .await
+    .map(|_| ())
+}
+
+/// Forgets a pending block that left the chain.
+pub async fn delete_pending(db: &mut Db, network: Network, height: u64) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from chain_pending_blocks where network = $1 and height = $2")
+        .bind(network.to_string())
+        .bind(bigint(height))
+        .execute(&mut *db)
+        .await
+        .map(|_| ())
+}
+
+/// Forgets pending blocks at or below what is final now.
+pub async fn delete_pending_through(db: &mut Db, network: Network, height: u64) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from chain_pending_blocks where network = $1 and height <= $2")
+        .bind(network.to_string())
+        .bind(bigint(height))
+        .execute(&mut *db)
+        .await
+        .map(|_| ())
+}
+
+/// The state of a deposit by its key.
+pub async fn state_of(
+    db: &mut Db,
+    network: Network,
+    transfer: &Transfer,
+) -> Result<Option<State>, sqlx::Error> {
+    let name: Option<String> =
+        sqlx::query_scalar("select state from deposits where network = $1 and tx_id = $2 and ordinal = $3")
+            .bind(network.to_string())
+            .bind(transfer.tx_id.to_string())
+            .bind(transfer.ordinal)
+            .fetch_optional(&mut *db)
+            .await?;
+    name.map(|name| State::from_name(&name).ok_or_else(|| unreadable("state"))).transpose()
+}
+
+/// Records a deposit for the first time.
+pub async fn insert(
+    db: &mut Db,
+    seen: &Sighting,
+    state: State,
+    final_at: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    let transfer = &seen.transfer;
+    sqlx::query(
+        "insert into deposits (id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, \
+         amount_minor, state, reason, height, block_id, block_time, told_by, seen_at, final_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14, $15, $16, $17, $18)",
+    )
+    .bind(&seen.id)
+    .bind(transfer.to.network().to_string())
+    .bind(transfer.tx_id.to_string())
+    .bind(transfer.ordinal)
+    .bind(&seen.user_id)
+    .bind(transfer.to.to_string())
+    .bind(transfer.from.to_string())
+    .bind(transfer.coin.to_string())
+    .bind(seen.asset.as_str())
+    .bind(transfer.amount.to_string())
+    .bind(seen.amount.map(MinorUnits::get))
+    .bind(state.name())
+    .bind(bigint(seen.header.height))
+    .bind(seen.header.id.to_string())
+    .bind(bigint(seen.header.time_ms))
+    .bind(&seen.told_by)
+    .bind(now)
+    .bind(final_at)
+    .execute(&mut *db)
+    .await
+    .map(|_| ())
+}
+
+/// Writes what the newer sighting says over an older one that is in state `from`; says whether it was.
+pub async fn see_again(
+    db: &mut Db,
+    seen: &Sighting,
+    from: State,
+    to: State,
+    final_at: Option<UnixMillis>,
+) -> Result<bool, sqlx::Error> {
+    let transfer = &seen.transfer;
+    let done = sqlx::query(
+        "update deposits set state = $5, user_id = $6, address = $7, sender = $8, coin = $9, asset = $10, \
+         amount_base = $11, amount_minor = $12, height = $13, block_id = $14, block_time = $15, told_by = $16, \
+         final_at = $17 where network = $1 and tx_id = $2 and ordinal = $3 and state = $4",
+    )
+    .bind(transfer.to.network().to_string())
+    .bind(transfer.tx_id.to_string())
+    .bind(transfer.ordinal)
+    .bind(from.name())
+    .bind(to.name())
+    .bind(&seen.user_id)
+    .bind(transfer.to.to_string())
+    .bind(transfer.from.to_string())
+    .bind(transfer.coin.to_string())
+    .bind(seen.asset.as_str())
+    .bind(transfer.amount.to_string())
+    .bind(seen.amount.map(MinorUnits::get))
+    .bind(bigint(seen.header.height))
+    .bind(seen.header.id.to_string())
+    .bind(bigint(seen.header.time_ms))
+    .bind(&seen.told_by)
+    .bind(final_at)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Every deposit still only `seen` at a height from `from` to `through` is orphaned; says how many were.
+pub async fn orphan(db: &mut Db, network: Network, from: u64, through: u64) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "update deposits set state = 'orphaned' \
+         where network = $1 and state = 'seen' and height >= $2 and height <= $3",
+    )
+    .bind(network.to_string())
+    .bind(bigint(from))
+    .bind(bigint(through))
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Changes a confirming deposit to `to`; says whether it was confirming.
+pub async fn leave_confirming(
+    db: &mut Db,
+    id: &str,
+    to: State,
+    reason: &str,
+    confirmed_by: Option<&str>,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    let credited_at = (to == State::Credited).then_some(now);
+    let done = sqlx::query(
+        "update deposits set state = $2, reason = $3, confirmed_by = $4, credited_at = $5 \
+         where id = $1 and state = 'confirming'",
+    )
+    .bind(id)
+    .bind(to.name())
+    .bind(reason)
+    .bind(confirmed_by)
+    .bind(credited_at)
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes beside a confirming deposit why it waits.
+pub async fn note_waiting(db: &mut Db, id: &str, reason: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("update deposits set reason = $2 where id = $1 and state = 'confirming' and reason <> $2")
+        .bind(id)
+        .bind(reason)
+        .execute(&mut *db)
+        .await
+        .map(|_| ())
+}
+
+impl<'r> FromRow<'r, AnyRow> for DepositRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
+        let network = network_of(row)?;
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let coin = match text("coin")?.as_str() {
+            "native" => Coin::Native,
+            contract => Coin::Token(address_of(network, contract)?),
+        };
+        let transfer = Transfer {
+            tx_id: TxId::parse(&text("tx_id")?).ok_or_else(|| unreadable("tx_id"))?,
+            ordinal: row.try_get("ordinal")?,
+            coin,
+            from: address_of(network, &text("sender")?)?,
+            to: address_of(network, &text("address")?)?,
+            amount: text("amount_base")?.parse::<BaseUnits>().map_err(|_| unreadable("amount_base"))?,
+        };
+        Ok(Self {
+            id: text("id")?,
+            transfer,
+            user_id: text("user_id")?,
+            asset: text("asset")?.parse().map_err(|_| unreadable("asset"))?,
+            amount: row.try_get::<Option<i64>, _>("amount_minor")?.map(MinorUnits::new),
+            state: State::from_name(&text("state")?).ok_or_else(|| unreadable("state"))?,
+            reason: text("reason")?,
+            height: u64::try_from(row.try_get::<i64, _>("height")?).map_err(|_| unreadable("height"))?,
+            block_id: BlockId::parse(&text("block_id")?).ok_or_else(|| unreadable("block_id"))?,
+            told_by: text("told_by")?,
+            seen_at: row.try_get("seen_at")?,
+            credited_at: row.try_get("credited_at")?,
+        })
+    }
+}
+
+/// Deposits of a network that wait for a second provider, lowest block first.
+pub async fn confirming(db: &mut Db, network: Network, at_most: i64) -> Result<Vec<DepositRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, state, \
+         reason, height, block_id, told_by, seen_at, credited_at from deposits \
+         where network = $1 and state = 'confirming' order by height, tx_id, ordinal limit $2",
+    )
+    .bind(network.to_string())
+    .bind(at_most)
+    .fetch_all(&mut *db)
+    .await
+}
+
+/// A user's deposits, newest first.
+pub async fn of_user(db: &mut Db, user: &str, at_most: i64) -> Result<Vec<DepositRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, state, \
+         reason, height, block_id, told_by, seen_at, credited_at from deposits \
+         where user_id = $1 order by seen_at desc, id limit $2",
+    )
+    .bind(user)
+    .bind(at_most)
+    .fetch_all(&mut *db)
+    .await
+}
+
+/// Records a log that a person must look at; once.
+pub async fn quarantine(
+    db: &mut Db,
+    network: Network,
+    height: u64,
+    log: &OddLog,
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into quarantined_logs (network, tx_id, ordinal, contract, height, what, state, made_at) \
+         values ($1, $2, $3, $4, $5, $6, 'open', $7) on conflict (network, tx_id, ordinal) do nothing",
+    )
+    .bind(network.to_string())
+    .bind(log.tx_id.to_string())
+    .bind(log.ordinal)
+    .bind(log.contract.to_string())
+    .bind(bigint(height))
+    .bind(&log.what)
+    .bind(now)
+    .execute(&mut *db)
+    .await
+    .map(|_| ())
+}

@@ -266,6 +266,7 @@ pub(crate) fn read_transfer_log(log: &RawLog<'_>) -> Option<Result<Transfer, Odd
 #[cfg(test)]
 mod tests {
     use super::*;
+    use airlock_shared::chain::erc20::TRANSFER_TOPIC;
 
     const CONTRACT: Address = Address::new(Network::ETHEREUM, [7; 20]);
 

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is merged, in the order in which mistakes are cheap to find:
+# formatting, lints, documentation, generated files, advisories and licences (if cargo-deny is installed),
+# tests. With --coverage the line coverage of the shared crate is measured too, before the tests, so that the
+# last line stays the count of the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+coverage=no
+case "${1:-}" in
+"") ;;
+--coverage) coverage=yes ;;
+*)
+    echo "usage: scripts/check.sh [--coverage]" >&2
+    exit 2
+    ;;
+esac
+
+step() {
+    echo "== $1"
+}
+
+# tarpaulin counts the lines that the tests of shared reach; its build stays apart from the others.
+measure_coverage() {
+    if ! command -v cargo-tarpaulin >/dev/null; then
+        cargo install --quiet --locked cargo-tarpaulin --version 0.37.2
+    fi
+    timeout 1500 cargo tarpaulin --locked -p airlock-shared --engine ptrace --skip-clean --out Stdout \
+        --target-dir target/coverage --include-files 'shared/src/*' --timeout 600 2>&1 | tail -n 60
+}
+
+step "formatting"
+cargo fmt --all --check
+step "lints"
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+step "generated files and the signer's dependency tree"
+scripts/fixtures.sh verify
+if command -v cargo-deny >/dev/null; then
+    step "licences, sources and duplicates"
+    cargo deny --locked check --hide-inclusion-graph bans licenses sources
+fi
+if [ "$coverage" = yes ]; then
+    step "coverage of shared"
+    measure_coverage
+fi
+step "tests"
+scripts/test.sh

@@ -13,3 +13,4 @@ pub mod db;
 pub mod deposits;
 pub mod ledger;
 pub mod migrations;
+pub mod treasury;

@@ -20,6 +20,7 @@
 pub mod account;
 pub mod asset;
 pub mod posting;
+pub mod reconcile;
 pub mod store;
 pub mod unit;
 pub mod verify;

@@ -52,13 +52,7 @@ pub struct TronConfig {
 
 impl Default for TronConfig {
     fn default() -> Self {
-        Self {
-            mining: Mining::Manual,
-            providers: 2,
-            first_port: 0,
-            slot_ms: 3000,
-            witnesses: 27,
-        }
+        Self { mining: Mining::Manual, providers: 2, first_port: 0, slot_ms: 3000, witnesses: 27 }
     }
 }
 

@@ -1,0 +1,576 @@
+//! TRON's HTTP API: `/wallet/*` shows the head with the pool on top, `/walletsolidity/*` the solid state.
+//!
+//! Called by `serve.rs` for every request to a TRON provider, under the chain's mutex. Paths, fields and errors are those of
+//! java-tron's servlets; status is 200 even for errors.
+
+use revm::primitives::Address;
+use serde_json::{Value, json};
+
+use super::address;
+use super::broadcast;
+use super::chain::{Block, TronChain};
+use super::json::{self, Fields, self_text};
+use super::ledger::{Ledger, Resource};
+use super::message::{Operation, Raw, Transaction, TriggerSmartContract, transaction_id};
+use super::refusal::{Code, Refusal};
+use super::request::{self, Request, Unreadable};
+use super::steer::simulation;
+use super::tvm::{Call, Ran, Verdict};
+use super::{actuator, permission};
+use crate::faults::Faults;
+
+/// Lifetime of transactions the node builds.
+const BUILT_LIFE_MS: i64 = 60_000;
+/// Most blocks one range answers.
+const RANGE_MAX: i64 = 100;
+const LITE_TEXT: &str = "this API is closed because this node is a lite fullnode";
+const CLOSED_ON_LITE: [&str; 9] = [
+    "getblockbyid",
+    "getblockbynum",
+    "getblockbylimitnext",
+    "getblockbylatestnum",
+    "gettransactionbyid",
+    "gettransactioninfobyid",
+    "gettransactioninfobyblocknum",
+    "getblock",
+    "gettransactioncountbyblocknum",
+];
+
+/// What a provider answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer {
+    /// JSON, status 200.
+    Json(Value),
+    /// Bare text, status 200.
+    Text(&'static str),
+    /// No such path: status 404.
+    NotFound,
+}
+
+/// Answers one request.
+pub(crate) fn answer(chain: &mut TronChain, faults: &Faults, path: &str, body: &Value) -> Answer {
+    if faults.rate_limited {
+        return Answer::Json(error("java.lang.IllegalAccessException", "lack of computing resources"));
+    }
+    let (solid, name) = match path.strip_prefix("/walletsolidity/") {
+        Some(name) => (true, name),
+        None => match path.strip_prefix("/wallet/") {
+            Some(name) => (false, name),
+            None => return Answer::NotFound,
+        },
+    };
+    if faults.lite && CLOSED_ON_LITE.contains(&name) {
+        return Answer::Text(LITE_TEXT);
+    }
+    let request = Request::new(body);
+    if !solid && matches!(name, "broadcasthex" | "broadcasttransaction") {
+        return Answer::Json(broadcast_route(chain, faults, name, &request));
+    }
+    let view = View::new(chain, faults, solid);
+    match view.read(name, &request) {
+        Some(Ok(value)) => Answer::Json(value),
+        Some(Err(text)) => Answer::Json(error("java.lang.IllegalArgumentException", &text)),
+        None => Answer::NotFound,
+    }
+}
+
+fn error(class: &str, text: &str) -> Value {
+    json!({ "Error": format!("class {class} : {text}") })
+}
+
+fn broadcast_route(chain: &mut TronChain, faults: &Faults, name: &str, request: &Request<'_>) -> Value {
+    let decoded = match name {
+        "broadcasthex" => request.hex("transaction").and_then(|bytes| {
+            broadcast::decode(&bytes)
+                .ok_or_else(|| "Protocol message contained an invalid tag (zero).".to_owned())
+        }),
+        _ => request::transaction(request),
+    };
+    let transaction = match decoded {
+        Ok(transaction) => transaction,
+        Err(text) => return error("com.google.protobuf.InvalidProtocolBufferException", &text),
+    };
+    let id = hex::encode(transaction_id(&transaction.raw_data.clone().unwrap_or_default()));
+    let printed = json::transaction(&transaction, request.visible);
+    let outcome = if faults.server_busy {
+        Err(Refusal::new(Code::ServerBusy, "Server busy."))
+    } else if faults.dup {
+        Err(Refusal::new(Code::DupTransactionError, "Dup transaction."))
+    } else {
+        broadcast::broadcast(chain, transaction).map(|_| ())
+    };
+    if name == "broadcasthex" {
+        let (result, code, message) = match &outcome {
+            Ok(()) => (true, "SUCCESS", ""),
+            Err(refusal) => (false, refusal.code.name(), refusal.message.as_str()),
+        };
+        return json!({
+            "result": result, "code": code, "message": message,
+            "transaction": printed.to_string(), "txid": id,
+        });
+    }
+    match outcome {
+        Ok(()) => json!({ "result": true, "txid": id }),
+        Err(refusal) => json!({
+            "code": refusal.code.name(),
+            "txid": id,
+            "message": self_text(&refusal.message, request.visible),
+        }),
+    }
+}
+
+/// The chain as one provider and one of its two paths sees it.
+struct View<'a> {
+    chain: &'a TronChain,
+    head: &'a Block,
+    solid_number: u64,
+    solid: bool,
+    sees_pool: bool,
+    empty: bool,
+}
+
+type Read = Option<Result<Value, Unreadable>>;
+
+impl<'a> View<'a> {
+    fn new(chain: &'a TronChain, faults: &Faults, solid: bool) -> Self {
+        let head_number = chain.head_number().saturating_sub(faults.lag_blocks);
+        let solid_number = chain.solid.saturating_sub(faults.lag_blocks).min(head_number);
+        let top = if solid { solid_number } else { head_number };
+        Self {
+            chain,
+            head: chain.block(top).unwrap_or_else(|| chain.head()),
+            solid_number,
+            solid,
+            sees_pool: !solid && faults.lag_blocks == 0,
+            empty: faults.empty,
+        }
+    }
+
+    fn ledger(&self) -> &'a Ledger {
+        if self.sees_pool { &self.chain.pending } else { &self.head.ledger }
+    }
+
+    fn read(&self, name: &str, request: &Request<'_>) -> Read {
+        if self.empty {
+            match name {
+                "gettransactioninfobyblocknum" => return Some(Ok(json!([]))),
+                name if CLOSED_ON_LITE.contains(&name) || name == "gettransactionfrompending" => {
+                    return Some(Ok(json!({})));
+                }
+                _ => {}
+            }
+        }
+        self.read_blocks(name, request)
+            .or_else(|| self.read_state(name, request))
+            .or_else(|| if self.solid { None } else { self.read_wallet(name, request) })
+    }
+
+    fn read_blocks(&self, name: &str, request: &Request<'_>) -> Read {
+        Some(match name {
+            "getnowblock" => Ok(json::block(self.head, request.visible, true)),
+            "getblock" => self.block_by_text(request),
+            "getblockbynum" => {
+                request.number("num").map(|num| self.block_json(self.numbered(num), request.visible))
+            }
+            "getblockbyid" => {
+                Ok(self.block_json(request.id("value").and_then(|id| self.with_id(&id)), request.visible))
+            }
+            "getblockbylimitnext" => self.range(request),
+            "getblockbylatestnum" => request.number("num").map(|num| {
+                let end = self.head.header.number + 1;
+                self.blocks_json(end.saturating_sub(num.clamp(0, RANGE_MAX)), end, request.visible)
+            }),
+            "gettransactionbyid" => Ok(self.transaction(request)),
+            "gettransactioninfobyid" => Ok(self.info(request)),
+            "gettransactioninfobyblocknum" => self.infos(request),
+            "gettransactioncountbyblocknum" => request.number("num").map(|num| {
+                let count = self.numbered(num).map_or(0, |b| b.transactions.len());
+                json!({ "count": count })
+            }),
+            "gettransactionfrompending" if !self.solid => Ok(self.pooled(request)),
+            _ => return None,
+        })
+    }
+
+    fn read_state(&self, name: &str, request: &Request<'_>) -> Read {
+        Some(match name {
+            "getaccount" => {
+                request.address("address").map(|at| json::account(self.ledger(), &at, request.visible))
+            }
+            "triggerconstantcontract" => self.constant(request),
+            "estimateenergy" => self.estimate(request),
+            "getnodeinfo" => Ok(self.node_info()),
+            _ => return None,
+        })
+    }
+
+    fn read_wallet(&self, name: &str, request: &Request<'_>) -> Read {
+        let now_ms = self.head.header.timestamp;
+        Some(match name {
+            "getchainparameters" => Ok(self.chain.params.json()),
+            "getaccountresource" => request
+                .address("address")
+                .map(|at| json::account_resources(self.ledger(), &self.chain.params, &at, now_ms)),
+            "getaccountnet" => request
+                .address("address")
+                .map(|at| json::account_resources(self.ledger(), &self.chain.params, &at, now_ms)),
+            "getcontract" => {
+                request.address_bytes("value").map(|bytes| self.contract(&bytes, request.visible))
+            }
+            "getcandelegatedmaxsize" => self.delegatable(request),
+            "getdelegatedresourcev2" => self.delegated(request),
+            "getsignweight" => self.sign_weight(request),
+            "getapprovedlist" => self.approved(request),
+            "triggersmartcontract" => self.trigger(request),
+            "createtransaction" => self.build("TransferContract", request),
+            "freezebalancev2" => self.build("FreezeBalanceV2Contract", request),
+            "unfreezebalancev2" => self.build("UnfreezeBalanceV2Contract", request),
+            "delegateresource" => self.build("DelegateResourceContract", request),
+            "undelegateresource" => self.build("UnDelegateResourceContract", request),
+            "accountpermissionupdate" => self.build("AccountPermissionUpdateContract", request),
+            _ => return None,
+        })
+    }
+
+    fn numbered(&self, number: i64) -> Option<&'a Block> {
+        let number = u64::try_from(number).ok()?;
+        (number <= self.head.number()).then(|| self.chain.block(number)).flatten()
+    }
+
+    fn with_id(&self, id: &[u8; 32]) -> Option<&'a Block> {
+        let number = i64::from_be_bytes(id.get(..8)?.try_into().ok()?);
+        self.numbered(number).filter(|block| block.id == *id)
+    }
+
+    fn block_json(&self, block: Option<&Block>, visible: bool) -> Value {
+        block.map_or_else(|| json!({}), |block| json::block(block, visible, true))
+    }
+
+    fn block_by_text(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let detail =
+            request.value("detail").is_some_and(|d| d.as_bool() == Some(true) || d.as_str() == Some("true"));
+        let text = request.text("id_or_num");
+        let block = if text.is_empty() && request.value("id_or_num").is_none() {
+            Some(self.head)
+        } else if text.len() == 64 {
+            request.id("id_or_num").and_then(|id| self.with_id(&id))
+        } else {
+            self.numbered(request.number("id_or_num")?)
+        };
+        Ok(block.map_or_else(|| json!({}), |b| json::block(b, request.visible, detail)))
+    }
+
+    fn range(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let start = request.number("startNum")?;
+        let end = request.number("endNum")?;
+        if start < 0 || end <= start || end - start > RANGE_MAX {
+            return Ok(json!({}));
+        }
+        Ok(self.blocks_json(start, end, request.visible))
+    }
+
+    fn blocks_json(&self, start: i64, end: i64, visible: bool) -> Value {
+        let blocks = (start.max(0)..end)
+            .filter_map(|number| self.numbered(number))
+            .map(|block| json::block(block, visible, true))
+            .collect();
+        Fields::default().list("block", blocks).done()
+    }
+
+    fn transaction(&self, request: &Request<'_>) -> Value {
+        let Some(id) = request.id("value") else {
+            return json!({});
+        };
+        match self.chain.find(&id) {
+            Some((block, included)) if block.number() <= self.head.number() => {
+                json::transaction(&included.transaction, request.visible)
+            }
+            Some(_) => json!({}),
+            None => self.pooled(request),
+        }
+    }
+
+    fn pooled(&self, request: &Request<'_>) -> Value {
+        let id = request.id("value");
+        self.chain
+            .pool
+            .iter()
+            .find(|pending| self.sees_pool && Some(pending.id) == id)
+            .map_or_else(|| json!({}), |pending| json::transaction(&pending.transaction, request.visible))
+    }
+
+    fn info(&self, request: &Request<'_>) -> Value {
+        request
+            .id("value")
+            .and_then(|id| self.chain.find(&id))
+            .filter(|(block, _)| block.number() <= self.head.number())
+            .map_or_else(|| json!({}), |(block, included)| json::info(block, included, request.visible))
+    }
+
+    fn infos(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let number = request.number("num")?;
+        if number <= 0 {
+            return Ok(json!({}));
+        }
+        let infos: Vec<Value> = self.numbered(number).map_or_else(Vec::new, |block| {
+            block.transactions.iter().map(|included| json::info(block, included, request.visible)).collect()
+        });
+        Ok(Value::Array(infos))
+    }
+
+    fn contract(&self, bytes: &[u8], visible: bool) -> Value {
+        let ledger = self.ledger();
+        address::from_bytes(bytes).and_then(|at| ledger.contract(&at).map(|meta| (at, meta))).map_or_else(
+            || json!({}),
+            |(at, meta)| json::contract_info(&at, meta, &ledger.world.code(&at), visible),
+        )
+    }
+
+    /// Calldata from `data` or from `function_selector` and `parameter`.
+    fn calldata(request: &Request<'_>) -> Result<Vec<u8>, Unreadable> {
+        let selector = request.text("function_selector");
+        if selector.is_empty() {
+            return request.hex("data");
+        }
+        let mut data = revm::primitives::keccak256(selector.as_bytes())[..4].to_vec();
+        data.extend(request.hex("parameter")?);
+        Ok(data)
+    }
+
+    fn call(&self, request: &Request<'_>) -> Result<(Address, Call), Unreadable> {
+        let owner = request.address("owner_address")?;
+        let contract = request.address("contract_address")?;
+        let mut call = simulation(owner, Some(contract), Self::calldata(request)?);
+        call.value =
+            u64::try_from(request.number("call_value")?).map_err(|_| "call_value must be >= 0".to_owned())?;
+        Ok((contract, call))
+    }
+
+    fn simulate(&self, request: &Request<'_>) -> Result<Result<(Ran, Call), Value>, Unreadable> {
+        let (contract, call) = self.call(request)?;
+        if self.ledger().contract(&contract).is_none() {
+            let text = "Smart contract is not exist.";
+            return Ok(Err(json!({ "result": {
+                "code": "CONTRACT_VALIDATE_ERROR", "message": self_text(text, request.visible),
+            }})));
+        }
+        let ran = self.chain.simulate(self.head, self.ledger(), call.clone());
+        Ok(Ok((ran, call)))
+    }
+
+    fn constant(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let (ran, call) = match self.simulate(request)? {
+            Ok(done) => done,
+            Err(refused) => return Ok(refused),
+        };
+        let used = i64::try_from(ran.energy_used).unwrap_or(i64::MAX);
+        let penalty = i64::try_from(ran.energy_penalty).unwrap_or(i64::MAX);
+        let message = self_text(&ran.message, request.visible);
+        let result = match ran.verdict {
+            Verdict::Success => json!({ "result": true }),
+            Verdict::Revert => json!({ "result": true, "message": message }),
+            _ => json!({ "code": "OTHER_ERROR", "message": message }),
+        };
+        let mut printed = self.unsigned(trigger_of(&call), 0, request);
+        if let Some(object) = printed.as_object_mut() {
+            let ret =
+                if ran.verdict == Verdict::Success { json!([{}]) } else { json!([{ "ret": "FAILED" }]) };
+            object.insert("ret".to_owned(), ret);
+        }
+        let logs = ran.logs.iter().map(|l| json::log(l, request.visible)).collect();
+        Ok(Fields::default()
+            .put("result", result)
+            .number("energy_used", used)
+            .number("energy_penalty", penalty)
+            .put("constant_result", json!([hex::encode(&ran.output)]))
+            .list("logs", logs)
+            .put("transaction", printed)
+            .done())
+    }
+
+    fn estimate(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let (ran, _) = match self.simulate(request)? {
+            Ok(done) => done,
+            Err(refused) => return Ok(refused),
+        };
+        Ok(if ran.verdict == Verdict::Success {
+            json!({ "result": { "result": true }, "energy_required": ran.energy_used })
+        } else {
+            json!({ "result": {
+                "code": "CONTRACT_EXE_ERROR", "message": self_text(&ran.message, request.visible),
+            }})
+        })
+    }
+
+    fn trigger(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let (contract, call) = self.call(request)?;
+        if self.ledger().contract(&contract).is_none() {
+            let text = "Contract validate error : No contract or not a valid smart contract";
+            return Ok(json!({ "result": {
+                "code": "CONTRACT_VALIDATE_ERROR", "message": self_text(text, request.visible),
+            }}));
+        }
+        let fee_limit = request.number("fee_limit")?;
+        let printed = self.unsigned(trigger_of(&call), fee_limit, request);
+        Ok(json!({ "result": { "result": true }, "transaction": printed }))
+    }
+
+    /// An unsigned transaction as the node builds it: solid reference block, head + 60 s.
+    fn unsigned(&self, operation: Operation, fee_limit: i64, request: &Request<'_>) -> Value {
+        let reference = self.chain.block(self.solid_number).unwrap_or(self.head);
+        let head_ms = self.head.header.timestamp;
+        let mut contract = operation.pack();
+        let permission_id = request.number("Permission_id").unwrap_or(0);
+        contract.permission_id = i32::try_from(permission_id).unwrap_or(0);
+        let transaction = Transaction {
+            raw_data: Some(Raw {
+                ref_block_bytes: reference.id[6..8].to_vec(),
+                ref_block_hash: reference.id[8..16].to_vec(),
+                expiration: head_ms + BUILT_LIFE_MS,
+                data: request.hex("extra_data").unwrap_or_default(),
+                contract: vec![contract],
+                timestamp: self.chain.clock.now_ms(),
+                fee_limit,
+                ..Raw::default()
+            }),
+            ..Transaction::default()
+        };
+        json::transaction(&transaction, request.visible)
+    }
+
+    /// The routes that build a system-contract transaction validate first.
+    fn build(&self, kind: &str, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let operation = request::operation(kind, request)?;
+        let context = self.chain.next_context();
+        match actuator::validate(self.ledger(), &self.chain.params, context, &operation) {
+            Ok(_) => Ok(self.unsigned(operation, 0, request)),
+            Err(refusal) => Ok(error(
+                "org.tron.core.exception.ContractValidateException",
+                refusal.message.trim_start_matches("Contract validate error : "),
+            )),
+        }
+    }
+
+    fn delegatable(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let at = request.address("owner_address")?;
+        let kind = match request.number("type")? {
+            0 => Resource::Bandwidth,
+            _ => Resource::Energy,
+        };
+        let now_ms = self.head.header.timestamp;
+        let most = actuator::delegatable(self.ledger(), &self.chain.params, &at, kind, now_ms);
+        Ok(Fields::default().number("max_size", most).done())
+    }
+
+    fn delegated(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let from = request.address("fromAddress")?;
+        let to = request.address("toAddress")?;
+        let loan = |kind| {
+            let loans = &self.ledger().delegations;
+            loans.get(&(from, to, kind)).copied().unwrap_or_default()
+        };
+        let (bandwidth, energy) = (loan(Resource::Bandwidth), loan(Resource::Energy));
+        if bandwidth.amount == 0 && energy.amount == 0 {
+            return Ok(json!({}));
+        }
+        let entry = Fields::default()
+            .put("from", json::address_text(&address::to_bytes(&from), request.visible))
+            .put("to", json::address_text(&address::to_bytes(&to), request.visible))
+            .number("frozen_balance_for_bandwidth", bandwidth.amount)
+            .number("frozen_balance_for_energy", energy.amount)
+            .number("expire_time_for_bandwidth", bandwidth.locked_until_ms)
+            .number("expire_time_for_energy", energy.locked_until_ms)
+            .done();
+        Ok(json!({ "delegatedResource": [entry] }))
+    }
+
+    fn sign_weight(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let transaction = request::transaction(request)?;
+        let raw = transaction.raw_data.clone().unwrap_or_default();
+        let Some(contract) = raw.contract.first() else {
+            return Ok(
+                json!({ "result": { "code": "OTHER_ERROR", "message": "Invalid transaction: no valid contract" } }),
+            );
+        };
+        let owner = Operation::unpack(contract).and_then(|op| address::from_bytes(op.owner_address()));
+        let found = owner.and_then(|at| self.ledger().permission(&at, contract.permission_id));
+        let Some(granted) = found else {
+            return Ok(
+                json!({ "result": { "code": "PERMISSION_ERROR", "message": "Permission for this, does not exist!" } }),
+            );
+        };
+        let id = transaction_id(&raw);
+        let fields = Fields::default().put("permission", json::permission(&granted, request.visible));
+        let (fields, result) = match permission::weigh(&granted, &transaction.signature, &id) {
+            Ok((weight, signers)) => {
+                let result = if weight >= granted.threshold {
+                    json!({})
+                } else {
+                    json!({ "code": "NOT_ENOUGH_PERMISSION" })
+                };
+                let list = self.addresses(&signers, request.visible);
+                (fields.list("approved_list", list).number("current_weight", weight), result)
+            }
+            Err(text) => (fields, json!({ "code": "SIGNATURE_FORMAT_ERROR", "message": text })),
+        };
+        Ok(fields
+            .put("result", result)
+            .put("transaction", wrapped(&transaction, &id, request.visible))
+            .done())
+    }
+
+    fn approved(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
+        let transaction = request::transaction(request)?;
+        let raw = transaction.raw_data.clone().unwrap_or_default();
+        let id = transaction_id(&raw);
+        let mut signers = Vec::new();
+        for signature in &transaction.signature {
+            match permission::signer(signature, &id) {
+                Ok(signer) => signers.push(signer),
+                Err(text) => {
+                    return Ok(json!({ "result": { "code": "SIGNATURE_FORMAT_ERROR", "message": text } }));
+                }
+            }
+        }
+        Ok(Fields::default()
+            .put("result", json!({}))
+            .list("approved_list", self.addresses(&signers, request.visible))
+            .put("transaction", wrapped(&transaction, &id, request.visible))
+            .done())
+    }
+
+    fn addresses(&self, list: &[Address], visible: bool) -> Vec<Value> {
+        list.iter().map(|at| Value::from(json::address_text(&address::to_bytes(at), visible))).collect()
+    }
+
+    fn node_info(&self) -> Value {
+        let solid = self.chain.block(self.solid_number).unwrap_or(self.head);
+        let named = |block: &Block| format!("Num:{},ID:{}", block.number(), hex::encode(block.id));
+        json!({
+            "block": named(self.head),
+            "solidityBlock": named(solid),
+            "currentConnectCount": 2,
+            "activeConnectCount": 2,
+            "configNodeInfo": { "codeVersion": "4.8.0", "supportConstant": true },
+        })
+    }
+}
+
+fn trigger_of(call: &Call) -> Operation {
+    Operation::Trigger(TriggerSmartContract {
+        owner_address: address::to_bytes(&call.caller),
+        contract_address: call.to.as_ref().map(address::to_bytes).unwrap_or_default(),
+        call_value: i64::try_from(call.value).unwrap_or(i64::MAX),
+        data: call.data.clone(),
+        ..TriggerSmartContract::default()
+    })
+}
+
+/// A transaction as the signature routes wrap it.
+fn wrapped(transaction: &Transaction, id: &[u8; 32], visible: bool) -> Value {
+    json!({
+        "result": { "result": true },
+        "txid": hex::encode(id),
+        "transaction": json::transaction(transaction, visible),
+    })
+}

@@ -1,5 +1,7 @@
 //! The batch in both spellings: what goes in comes out, its size, and every rule that it holds by itself.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
 mod sample;
 
 use airlock_shared::batch::{Content, Context, Kind, MAX_ITEMS, Reissue, ReissueReason, Wallet};

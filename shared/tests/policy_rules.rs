@@ -1,5 +1,7 @@
 //! One altered batch per rule: each is refused by that rule's name, the item and the value.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod sample;
 
 use airlock_shared::approval::Approval;
@@ -134,6 +136,15 @@ fn a_cold_wallet_pays_listed_hot_wallets_only() {
 fn a_denied_address_is_never_paid() {
     let denied = |c: &mut Case| c.content.items[2].destination = Address::new(TRON, [0; 20]);
     assert_eq!(refused(TRON, denied), (Rule::DeniedDestination, Some(2)));
+}
+
+#[test]
+fn an_address_that_keeps_what_it_is_sent_is_never_paid() {
+    let lost = [Address::new(EVM, [0xee; 20]), sample::usdt(EVM).contract.unwrap(), sample::hot(EVM).address];
+    for address in lost {
+        let pay = |c: &mut Case| c.content.items[1].destination = address;
+        assert_eq!(refused(EVM, pay), (Rule::UnpayableDestination, Some(1)));
+    }
 }
 
 #[test]

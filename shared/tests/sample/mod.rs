@@ -1,6 +1,6 @@
 //! A small world for tests: two signers' keys, a roster, approvers, a policy and batches that it allows.
 //! Everything is derived from fixed seeds, so bytes and digests are the same in every run.
-#![allow(dead_code, reason = "each test file uses the part it needs")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses the part it needs, and sound values")]
 
 use airlock_shared::approval::Approval;
 use airlock_shared::batch::{

@@ -3,6 +3,7 @@
 use super::{Facts, Refusal, Rule};
 use crate::batch::Kind;
 use crate::policy::WithdrawalsTo;
+use crate::unpayable;
 
 pub(super) fn denied(facts: &Facts<'_>) -> Result<(), Refusal> {
     let denied = &facts.network()?.denied;
@@ -38,4 +39,27 @@ pub(super) fn listed(facts: &Facts<'_>) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+/// Addresses that keep what they are sent, the batch's own token contract, and the paying wallet itself
+/// (which only a cancel pays).
+pub(super) fn unpayable(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if facts.content.kind == Kind::Cancel {
+        return Ok(());
+    }
+    for (i, item) in facts.content.items.iter().enumerate() {
+        let source = facts.content.source_of(i).map(|wallet| wallet.address);
+        let why = if facts.content.asset.contract == Some(item.destination) {
+            Some("the token's own contract")
+        } else if source == Some(item.destination) {
+            Some("the paying wallet itself")
+        } else {
+            unpayable::reason(&item.destination)
+        };
+        if let Some(why) = why {
+            let found = format!("{} ({why})", item.destination);
+            return Err(Refusal::of(Rule::UnpayableDestination, found, "addresses that can be paid").at(i));
+        }
+    }
+    Ok(())
 }

@@ -90,6 +90,8 @@ crate::batch::closed_list! {
         IndependentApprovals = 19 "policy.independent_approvals",
         /// A second signature for an item needs rules of its own, which this version does not have.
         Reissue = 20 "policy.reissue",
+        /// Nobody pays an address that keeps what it is sent: zero, burn, a contract, oneself.
+        UnpayableDestination = 21 "policy.unpayable_destination",
     }
 }
 
@@ -134,6 +136,7 @@ pub const RULES: &[(Rule, Check)] = &[
     (Rule::PerDayLimit, limits::per_day),
     (Rule::ColdToHot, cold_to_hot::cold_to_hot),
     (Rule::DeniedDestination, destinations::denied),
+    (Rule::UnpayableDestination, destinations::unpayable),
     (Rule::ListedDestination, destinations::listed),
     (Rule::FeeCap, fees::fee_cap),
     (Rule::Lifetime, time::lifetime),

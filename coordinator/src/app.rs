@@ -1,16 +1,21 @@
 //! What every part of the running coordinator shares: settings, database, writer, clock.
 //!
 //! `main.rs` opens it, the API and the workers hold clones of it. A capability's router is
-//! `fn router() -> Router<App>`, merged in `api/mod.rs`; a worker is a callable step plus a dull loop in
-//! `app.rs`'s caller. What must stay true: state that outlives a request is in the database, not here.
+//! `fn router() -> Router<App>`, merged in `api/mod.rs`; a worker is a callable step plus a dull loop that [`serve`]
+//! starts and stops. What must stay true: state that outlives a request is in the database, not here.
 
 use crate::chain::{ChainError, Chains};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Database, DbError};
+use crate::deposits;
 use crate::ledger::{self, LedgerError, Writer};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A handle to everything shared; clones are cheap.
 #[derive(Clone, Debug)]
@@ -65,5 +70,79 @@ impl App {
             .await?;
         let chains = Chains::new(config.networks.iter().map(|network| network.chain_settings()))?;
         Ok(Self(Arc::new(Shared { config, db, writer, clock, chains })))
+    }
+}
+
+/// Why serving ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It could not start.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address cannot be bound, or the server failed.
+    #[error("listening on {listen}: {source}")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A commit failed and the writer stopped: restart after checking the database.
+    #[error("the ledger's writer has stopped")]
+    WriterStopped,
+}
+
+/// Serves the API and runs the workers until SIGINT or SIGTERM, then lets requests in flight finish.
+pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
+    let app = App::open(config, clock).await?;
+    let listen = app.config.server.listen;
+    let refused = |source| ServeError::Listen { listen, source };
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    tracing::info!(%bound, "serving");
+    let (stop, stopped) = watch::channel(false);
+    let workers = start_workers(&app, &stopped);
+    let watched = app.clone();
+    axum::serve(listener, crate::api::router(app.clone()))
+        .with_graceful_shutdown(async move {
+            ended(watched).await;
+            // The receivers may be gone already; then there is nobody to tell.
+            let _ = stop.send(true);
+        })
+        .await
+        .map_err(refused)?;
+    for worker in workers {
+        if let Err(error) = worker.await {
+            tracing::error!(%error, "a worker ended badly");
+        }
+    }
+    if app.writer.has_stopped() { Err(ServeError::WriterStopped) } else { Ok(()) }
+}
+
+/// Starts every worker's loop; each ends when `stopped` turns true.
+fn start_workers(app: &App, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    vec![tokio::spawn(deposits::run(app.clone(), stopped.clone()))]
+}
+
+/// Waits for a signal, or for the writer to stop by itself.
+async fn ended(app: App) {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let writer = async {
+        while !app.writer.has_stopped() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        _ = interrupt => tracing::info!("interrupted, stopping"),
+        () = terminate => tracing::info!("told to end, stopping"),
+        () = writer => tracing::error!("the writer has stopped, stopping"),
     }
 }

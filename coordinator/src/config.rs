@@ -267,8 +267,13 @@ impl Config {
         if let Some(path) = path {
             figment = figment.merge(Toml::file_exact(path));
         }
-        let figment = figment
-            .merge(Env::prefixed("AIRLOCK_").split("__").ignore(&["test_postgres", "require_postgres"]));
+        let figment = figment.merge(Env::prefixed("AIRLOCK_").split("__").ignore(&[
+            "test_postgres",
+            "require_postgres",
+            "anvil",
+            "foreign_dir",
+            "python",
+        ]));
         let file: file::File = figment
             .merge(Toml::string(overrides))
             .extract()

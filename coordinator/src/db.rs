@@ -118,6 +118,16 @@ impl Database {
         self.readers.acquire().await
     }
 
+    /// Begins a transaction that sees one still picture of the database.
+    pub async fn begin_read(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self.dialect {
+            Dialect::Sqlite => self.readers.begin().await,
+            Dialect::Postgres => {
+                self.readers.begin_with("begin transaction isolation level repeatable read read only").await
+            }
+        }
+    }
+
     /// Begins the writer's transaction and takes the lock that keeps other coordinators' writers out.
     /// Only `ledger::writer` calls this.
     pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {

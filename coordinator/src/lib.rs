@@ -5,7 +5,9 @@
 //! `chain` knows only `airlock_shared`; `deposits` and `withdrawals` know both; `api` and `outbox` are the rim.
 //! Begin at `app.rs` (what everything shares), `ledger/mod.rs` (how money changes) and `config.rs`.
 
+pub mod api;
 pub mod app;
+pub mod audit;
 pub mod chain;
 pub mod clock;
 pub mod config;
@@ -13,4 +15,7 @@ pub mod db;
 pub mod deposits;
 pub mod ledger;
 pub mod migrations;
+pub mod outbox;
+pub mod people;
 pub mod treasury;
+pub mod withdrawals;

@@ -1,2 +1,186 @@
-//! Skeleton.
-fn main() {}
+//! `airlock-coordinator`: serve, migrate, and make people.
+//!
+//! Answers of the creating commands are one line of JSON on standard output; logs go to standard error. Exit codes:
+//! 0 done, 1 failed, 2 usage, 3 `ledger verify` found a fault.
+
+use airlock_coordinator::app::{App, serve};
+use airlock_coordinator::clock::Clock;
+use airlock_coordinator::config::Config;
+use airlock_coordinator::db::Database;
+use airlock_coordinator::ledger::verify;
+use airlock_coordinator::people::create;
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "airlock-coordinator",
+    version,
+    about = "The online half of Airlock. It holds no spending key"
+)]
+struct Arguments {
+    /// Settings over the documented defaults (`airlock-coordinator config` prints those).
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// sqlite:PATH or postgres://… without a password in it; prefer the settings file or AIRLOCK_DATABASE__URL.
+    #[arg(long, global = true)]
+    database_url: Option<String>,
+    /// Address and port of the API.
+    #[arg(long, global = true)]
+    listen: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API and does the work.
+    Serve {
+        /// Migrates first.
+        #[arg(long)]
+        migrate: bool,
+    },
+    /// Brings the database up to date.
+    Migrate,
+    /// Checks the settings and prints the documented defaults.
+    Config {
+        /// Only says whether the settings are valid.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Operators.
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Partners.
+    #[command(subcommand)]
+    Partner(Partner),
+    /// End users of partners.
+    #[command(subcommand)]
+    User(User),
+    /// The books.
+    #[command(subcommand)]
+    Ledger(Ledger),
+}
+
+#[derive(Subcommand)]
+enum Operator {
+    /// Makes one and prints its token once.
+    Create {
+        /// Its person id: a-z 0-9 . _ @ -
+        #[arg(long)]
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Partner {
+    /// Makes one and prints its token once.
+    Create {
+        /// A name of its own.
+        #[arg(long)]
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Makes one and prints its token once.
+    Create {
+        /// The partner's id or name.
+        #[arg(long)]
+        partner: String,
+        /// How the partner calls the user.
+        #[arg(long)]
+        external_id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Ledger {
+    /// Replays every entry against the balances.
+    Verify,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("airlock-coordinator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref(), &overrides(&arguments)?)?;
+    start_logs(&config)?;
+    match arguments.command {
+        Command::Serve { migrate: true } => {
+            migrate(&config).await?;
+            serve(config, Clock::System).await?;
+        }
+        Command::Serve { migrate: false } => serve(config, Clock::System).await?,
+        Command::Migrate => println!("{}", json!({ "applied": migrate(&config).await? })),
+        Command::Config { check: true } => println!("{}", json!({ "valid": true })),
+        Command::Config { check: false } => print!("{}", airlock_coordinator::config::EXAMPLE),
+        Command::Operator(Operator::Create { name }) => {
+            let app = App::open(config, Clock::System).await?;
+            println!("{}", serde_json::to_string(&create::operator(&app.writer, &name).await?)?);
+        }
+        Command::Partner(Partner::Create { name }) => {
+            let app = App::open(config, Clock::System).await?;
+            println!("{}", serde_json::to_string(&create::partner(&app.writer, &name).await?)?);
+        }
+        Command::User(User::Create { partner, external_id }) => {
+            let app = App::open(config, Clock::System).await?;
+            println!("{}", serde_json::to_string(&create::user(&app.writer, &partner, &external_id).await?)?);
+        }
+        Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Flags as settings, over everything else.
+fn overrides(arguments: &Arguments) -> anyhow::Result<String> {
+    let mut text = String::new();
+    // JSON strings are TOML basic strings.
+    if let Some(url) = &arguments.database_url {
+        text.push_str(&format!("[database]\nurl = {}\n", serde_json::to_string(url)?));
+    }
+    if let Some(listen) = &arguments.listen {
+        text.push_str(&format!("[server]\nlisten = {}\n", serde_json::to_string(listen)?));
+    }
+    Ok(text)
+}
+
+fn start_logs(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_filter).context("log.filter")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if config.log_json {
+        logs.json().init();
+    } else {
+        logs.init();
+    }
+    Ok(())
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {
+    let db = Database::open(config.database_url.reveal(), 1).await?;
+    Ok(db.migrate(Clock::System.now()).await?)
+}
+
+async fn verify_ledger(config: &Config) -> anyhow::Result<ExitCode> {
+    let db = Database::open(config.database_url.reveal(), 1).await?;
+    db.expect_current().await?;
+    let verified = verify::snapshot(&db).await?;
+    let sound = verified.faults.is_empty();
+    println!(
+        "{}",
+        json!({ "sound": sound, "accounts": verified.accounts, "entries": verified.entries, "faults": verified.faults })
+    );
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}

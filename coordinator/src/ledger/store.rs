@@ -298,3 +298,15 @@ pub(super) fn base(text: &str) -> Result<BaseUnits, LedgerError> {
 pub(super) fn asset_code(text: &str) -> Result<AssetCode, LedgerError> {
     text.parse().map_err(|_| LedgerError::Corrupt { what: format!("asset code {text:?}") })
 }
+
+/// Has this address ever been one of our wallets (a reserve account exists for it)?
+pub async fn is_own_wallet(db: &mut Db, wallet: airlock_shared::Address) -> Result<bool, LedgerError> {
+    let found: i64 = sqlx::query_scalar(
+        "select count(*) from accounts where kind = 'reserve' and network = $1 and wallet = $2",
+    )
+    .bind(wallet.network().to_string())
+    .bind(wallet.to_string())
+    .fetch_one(&mut *db)
+    .await?;
+    Ok(found > 0)
+}

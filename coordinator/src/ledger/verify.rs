@@ -7,7 +7,7 @@
 use super::LedgerError;
 use super::asset::AssetCode;
 use super::store::{asset_code, base};
-use crate::db::Db;
+use crate::db::{Database, Db};
 use airlock_shared::{BaseUnits, Scale};
 use futures::TryStreamExt as _;
 use std::collections::BTreeMap;
@@ -64,7 +64,13 @@ struct Replayed {
     base_out: BaseUnits,
 }
 
-/// Replays every entry. Reads only; call it with one connection and, for a still picture, inside a transaction.
+/// Replays every entry over one still picture of the database, while postings may go on.
+pub async fn snapshot(database: &Database) -> Result<Verified, LedgerError> {
+    let mut db = database.begin_read().await?;
+    verify(&mut db).await
+}
+
+/// Replays every entry as the open connection sees them.
 pub async fn verify(db: &mut Db) -> Result<Verified, LedgerError> {
     let mut verified = Verified::default();
     let replayed = replay(db, &mut verified).await?;

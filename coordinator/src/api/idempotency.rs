@@ -1,0 +1,134 @@
+//! Idempotency keys: the same key and request give the same answer for ever, another request is refused.
+//!
+//! A money-moving handler takes [`Once`] and answers through [`once`], which stores the answer in the same commit as
+//! the effect. What must stay true: a hundred parallel repeats have one effect; a refusal had no effect and is not
+//! stored, so the same request may be tried again with the same key.
+
+use super::{ApiError, parse};
+use crate::app::App;
+use crate::clock::UnixMillis;
+use crate::db::Db;
+use crate::ledger::{LedgerError, Unit};
+use crate::people::Caller;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+/// The header.
+pub const HEADER: &str = "idempotency-key";
+
+/// A JSON body with its idempotency key and the digest of the whole request.
+#[derive(Clone, Debug)]
+pub struct Once<T> {
+    /// The body.
+    pub body: T,
+    /// Key and digest, for [`once`].
+    pub ticket: Ticket,
+}
+
+/// What tells a repeat from another request.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    key: String,
+    digest: String,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let key = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !(1..=128).contains(&key.len()) || !key.bytes().all(|c| c.is_ascii_graphic()) {
+            let message = "this call needs an Idempotency-Key header of 1 to 128 printable ASCII characters";
+            return Err(ApiError::bad_request("idempotency_key_needed", message));
+        }
+        let key = key.to_owned();
+        let line = format!("{} {}\n", request.method(), request.uri());
+        let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
+        let digest = Sha256::new().chain_update(line).chain_update(&bytes).finalize();
+        Ok(Self { body: parse(&bytes)?, ticket: Ticket { key, digest: hex::encode(digest) } })
+    }
+}
+
+/// An answer that was given before, or is given now.
+struct Stored {
+    status: u16,
+    body: String,
+}
+
+/// Runs `work` in the writer's commit unless this caller's key was used before, and answers `status` with its result
+/// as JSON. The answer is stored in the same commit.
+pub async fn once<T, F>(
+    app: &App,
+    caller: &Caller,
+    ticket: Ticket,
+    status: StatusCode,
+    work: F,
+) -> Result<Response, ApiError>
+where
+    F: for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<T, ApiError>> + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    let owner = caller.to_string();
+    let stored = app
+        .writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                if let Some((digest, stored)) = find(unit.db(), &owner, &ticket.key).await? {
+                    return if digest == ticket.digest { Ok(stored) } else { Err(other_request()) };
+                }
+                let body = serde_json::to_string(&work(unit).await?).map_err(ApiError::internal)?;
+                let stored = Stored { status: status.as_u16(), body };
+                let now = unit.now();
+                insert(unit.db(), &owner, &ticket, &stored, now).await?;
+                Ok::<_, ApiError>(stored)
+            })
+        })
+        .await?;
+    let status = StatusCode::from_u16(stored.status).map_err(ApiError::internal)?;
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], stored.body).into_response())
+}
+
+fn other_request() -> ApiError {
+    ApiError::conflict("idempotency_key_reused", "this idempotency key was used for another request")
+}
+
+async fn find(db: &mut Db, owner: &str, key: &str) -> Result<Option<(String, Stored)>, LedgerError> {
+    let row: Option<(String, i64, String)> = sqlx::query_as(
+        "select request_digest, status, body from idempotency_keys where owner = $1 and idempotency_key = $2",
+    )
+    .bind(owner)
+    .bind(key)
+    .fetch_optional(db)
+    .await?;
+    let Some((digest, status, body)) = row else { return Ok(None) };
+    let status = u16::try_from(status)
+        .map_err(|_| LedgerError::Corrupt { what: format!("stored status {status}") })?;
+    Ok(Some((digest, Stored { status, body })))
+}
+
+async fn insert(
+    db: &mut Db,
+    owner: &str,
+    ticket: &Ticket,
+    stored: &Stored,
+    now: UnixMillis,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "insert into idempotency_keys (owner, idempotency_key, request_digest, status, body, made_at) \
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(owner)
+    .bind(&ticket.key)
+    .bind(&ticket.digest)
+    .bind(i64::from(stored.status))
+    .bind(&stored.body)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The HTTP rim: routes merged from the capabilities, request ids, limits, and one error shape everywhere.
+//!
+//! `main.rs` serves [`router`]. A capability offers `fn router() -> Router<App>` with its routes under `/v1`; its
+//! handlers take [`Caller`](crate::people::Caller), [`Body`] or [`Once`](idempotency::Once) and answer `Result<_, ApiError>`. What
+//! must stay true: every answer carries `x-request-id`, and every refusal has the shape of `error.rs`, unknown routes,
+//! wrong methods, oversized bodies, time-outs and panics included.
+
+pub mod auth;
+pub mod error;
+pub mod health;
+pub mod idempotency;
+pub mod ledger;
+
+pub use error::ApiError;
+pub use idempotency::Once;
+
+use crate::app::App;
+use crate::db::random_id;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
+use serde::de::DeserializeOwned;
+use std::panic::AssertUnwindSafe;
+
+/// Every route of the coordinator.
+pub fn router(app: App) -> Router {
+    let body_limit = app.config.server.body_limit_bytes;
+    Router::new()
+        .merge(health::router())
+        .merge(ledger::router())
+        .merge(crate::withdrawals::http::router())
+        .merge(crate::treasury::http::router())
+        .fallback(async || ApiError::no_such_route())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(from_fn_with_state(app.clone(), rim))
+        .with_state(app)
+}
+
+/// The id of a request, in the answer's `x-request-id`, in errors, logs and audit rows.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // `rim` puts it there for every request.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::internal("request id missing"))
+    }
+}
+
+/// Around every route: request id, time limit, panics, error shape, one log line.
+async fn rim(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = random_id().unwrap_or_else(|_| "unknown".to_owned());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let started = std::time::Instant::now();
+    let answered = tokio::time::timeout(
+        app.config.server.request_timeout,
+        AssertUnwindSafe(next.run(request)).catch_unwind(),
+    )
+    .await;
+    let response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
+        Err(_) => ApiError::timed_out().into_response(),
+    };
+    let mut response = error::shape(response, &id);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    tracing::info!(request_id = id, %method, path, status = response.status().as_u16(), took_ms = started.elapsed().as_millis() as u64, "request");
+    response
+}
+
+/// A JSON body read strictly: unknown fields, wrong types and trailing data are refused in the one shape.
+#[derive(Clone, Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// A query string read strictly.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
+        Ok(Self(query.0))
+    }
+}
+
+/// JSON into a type; the refusal says where and what.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| ApiError::bad_request("bad_json", error.to_string()))
+}
+
+/// A moment as the API writes it: RFC 3339, UTC.
+pub fn moment(ms: crate::clock::UnixMillis) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|moment| moment.to_string()).unwrap_or_default()
+}

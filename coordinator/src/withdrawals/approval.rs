@@ -1,0 +1,62 @@
+//! Approving and cancelling: what people do to a withdrawal before it is in a batch.
+//!
+//! Called by `http.rs` inside the writer's commit. What must stay true: an approval names the revision it was given to;
+//! the initiator never approves; repeating the same approval or cancellation changes nothing and is no error.
+
+use super::state::{Event, State};
+use super::store::{self, Withdrawal};
+use super::{WithdrawalError, transition};
+use crate::audit;
+use crate::ledger::Unit;
+use crate::people::Caller;
+
+/// An operator approves `revision`; the withdrawal is queued in the same commit.
+pub async fn approve(
+    unit: &mut Unit,
+    found: &Withdrawal,
+    revision: i64,
+    operator: &str,
+    request_id: &str,
+) -> Result<(), WithdrawalError> {
+    let who = Caller::Operator { id: operator.to_owned() }.to_string();
+    if found.requested_by == who {
+        return Err(WithdrawalError::OwnRequest { id: found.id.clone(), who });
+    }
+    if found.revision != revision {
+        let (id, present) = (found.id.clone(), found.revision);
+        return Err(WithdrawalError::Revision { id, revision: present, named: revision });
+    }
+    let now = unit.now();
+    if !store::insert_approval(unit.db(), &found.id, operator, revision, now).await? {
+        return Ok(());
+    }
+    let why = format!("revision {revision} approved");
+    transition(unit, &found.id, Event::Approve, &who, &why).await?;
+    transition(unit, &found.id, Event::Queue, "system", "approved").await?;
+    let action = audit::Action {
+        who: &who,
+        action: "withdrawal.approve",
+        subject: &found.id,
+        request_id,
+        detail: &why,
+    };
+    Ok(audit::record(unit.db(), &action, now).await?)
+}
+
+/// The requester's side or an operator cancels; the hold is released in the same commit.
+pub async fn cancel(
+    unit: &mut Unit,
+    found: &Withdrawal,
+    caller: &Caller,
+    request_id: &str,
+) -> Result<(), WithdrawalError> {
+    if found.state == State::Cancelled {
+        return Ok(());
+    }
+    let who = caller.to_string();
+    transition(unit, &found.id, Event::Cancel, &who, "cancelled on request").await?;
+    let now = unit.now();
+    let action =
+        audit::Action { who: &who, action: "withdrawal.cancel", subject: &found.id, request_id, detail: "" };
+    Ok(audit::record(unit.db(), &action, now).await?)
+}

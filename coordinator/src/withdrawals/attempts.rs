@@ -1,0 +1,294 @@
+//! SQL of attempts and of every transaction id they have had.
+//!
+//! Called by batches inside the writer's commit. The unique indexes repeat the rules; inserts use `on conflict do
+//! nothing`, so that a conflict is an answer ([`WithdrawalError::LiveAttempt`]) and not a failed statement.
+
+use super::WithdrawalError;
+use super::attempt::AttemptState;
+use crate::clock::UnixMillis;
+use crate::db::Db;
+use crate::ledger::LedgerError;
+use airlock_shared::{Address, BaseUnits, Digest, Network};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+/// What kills an attempt that was never mined: an account nonce (EVM) or an expiration (TRON).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// The EVM account nonce it uses.
+    AccountNonce(u64),
+    /// TRON's expiration, Unix milliseconds of chain time.
+    ExpiresAt(UnixMillis),
+}
+
+/// One attempt's row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Random id.
+    pub id: String,
+    /// The withdrawal it pays.
+    pub withdrawal_id: String,
+    /// The batch it is in.
+    pub batch_id: String,
+    /// Its place in that batch.
+    pub item_index: i64,
+    /// Where.
+    pub network: Network,
+    /// From which of our wallets.
+    pub source: Address,
+    /// What bounds its life.
+    pub bound: Bound,
+    /// Digest of the unsigned transaction (what is signed): 32 bytes.
+    pub unsigned_digest: Digest,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// The transaction id in force (of the level last sent or included).
+    pub tx_id: Option<String>,
+    /// Signed bytes of that transaction.
+    pub signed_bytes: Option<Vec<u8>>,
+    /// Block that has it.
+    pub included_height: Option<u64>,
+    /// Fee paid, in the native coin's base units.
+    pub fee_base: Option<BaseUnits>,
+    /// When it was built.
+    pub made_at: UnixMillis,
+    /// When it last changed.
+    pub changed_at: UnixMillis,
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "select id, withdrawal_id, batch_id, item_index, network, source, account_nonce, expires_at_ms, \
+             unsigned_digest, state, tx_id, signed_bytes, included_height, fee_base, made_at, changed_at from attempts ",
+            $rest
+        )
+    };
+}
+
+/// Writes a new attempt in state `built`. Refused when the withdrawal has a live one or the nonce is taken.
+pub async fn insert(db: &mut Db, row: &Attempt) -> Result<(), WithdrawalError> {
+    let (nonce, expires) = match row.bound {
+        Bound::AccountNonce(nonce) => (Some(stored(nonce, "account nonce")?), None),
+        Bound::ExpiresAt(at) => (None, Some(at)),
+    };
+    let done = sqlx::query(
+        "insert into attempts (id, withdrawal_id, batch_id, item_index, network, source, account_nonce, \
+         expires_at_ms, unsigned_digest, state, made_at, changed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'built', $10, $10) on conflict do nothing",
+    )
+    .bind(&row.id)
+    .bind(&row.withdrawal_id)
+    .bind(&row.batch_id)
+    .bind(row.item_index)
+    .bind(row.network.to_string())
+    .bind(row.source.to_string())
+    .bind(nonce)
+    .bind(expires)
+    .bind(row.unsigned_digest.to_string())
+    .bind(row.made_at)
+    .execute(db)
+    .await?;
+    match done.rows_affected() {
+        1 => Ok(()),
+        _ => Err(WithdrawalError::LiveAttempt {
+            what: "one live attempt per withdrawal and per account nonce",
+        }),
+    }
+}
+
+/// Moves an attempt on, `where state = from`.
+pub async fn step(
+    db: &mut Db,
+    id: &str,
+    from: AttemptState,
+    to: AttemptState,
+    now: UnixMillis,
+) -> Result<(), WithdrawalError> {
+    let to = from.step(to)?;
+    let done = sqlx::query("update attempts set state = $3, changed_at = $4 where id = $1 and state = $2")
+        .bind(id)
+        .bind(from.name())
+        .bind(to.name())
+        .bind(now)
+        .execute(db)
+        .await?;
+    changed_one(done.rows_affected(), id, from)
+}
+
+/// Stores signed bytes and transaction id before anything is sent: exported becomes signed.
+pub async fn store_signed(
+    db: &mut Db,
+    id: &str,
+    tx_id: &str,
+    signed_bytes: &[u8],
+    now: UnixMillis,
+) -> Result<(), WithdrawalError> {
+    let (from, to) = (AttemptState::Exported, AttemptState::Exported.step(AttemptState::Signed)?);
+    let done = sqlx::query(
+        "update attempts set state = $3, tx_id = $4, signed_bytes = $5, changed_at = $6 where id = $1 and state = $2",
+    )
+    .bind(id)
+    .bind(from.name())
+    .bind(to.name())
+    .bind(tx_id)
+    .bind(hex::encode(signed_bytes))
+    .bind(now)
+    .execute(db)
+    .await?;
+    changed_one(done.rows_affected(), id, from)
+}
+
+/// Records one of an attempt's transactions (a fee level, a reissue). A transaction id belongs to one attempt for ever.
+pub async fn insert_transaction(
+    db: &mut Db,
+    attempt: &Attempt,
+    level: i64,
+    tx_id: &str,
+    signed_bytes: &[u8],
+    now: UnixMillis,
+) -> Result<(), WithdrawalError> {
+    let done = sqlx::query(
+        "insert into attempt_transactions (network, tx_id, attempt_id, level, signed_bytes, made_at) \
+         values ($1, $2, $3, $4, $5, $6) on conflict (network, tx_id) do nothing",
+    )
+    .bind(attempt.network.to_string())
+    .bind(tx_id)
+    .bind(&attempt.id)
+    .bind(level)
+    .bind(hex::encode(signed_bytes))
+    .bind(now)
+    .execute(db)
+    .await?;
+    match done.rows_affected() {
+        1 => Ok(()),
+        _ => Err(WithdrawalError::LiveAttempt { what: "a transaction id belongs to one attempt" }),
+    }
+}
+
+/// Sent or signed becomes included at `height`, by the transaction `tx_id`, with the fee it paid.
+pub async fn set_included(
+    db: &mut Db,
+    attempt: &Attempt,
+    tx_id: &str,
+    height: u64,
+    fee_base: BaseUnits,
+    now: UnixMillis,
+) -> Result<(), WithdrawalError> {
+    let to = attempt.state.step(AttemptState::Included)?;
+    let done = sqlx::query(
+        "update attempts set state = $3, tx_id = $4, included_height = $5, fee_base = $6, changed_at = $7 \
+         where id = $1 and state = $2",
+    )
+    .bind(&attempt.id)
+    .bind(attempt.state.name())
+    .bind(to.name())
+    .bind(tx_id)
+    .bind(stored(height, "height")?)
+    .bind(fee_base.to_string())
+    .bind(now)
+    .execute(db)
+    .await?;
+    changed_one(done.rows_affected(), &attempt.id, attempt.state)
+}
+
+/// One attempt.
+pub async fn find(db: &mut Db, id: &str) -> Result<Option<Attempt>, WithdrawalError> {
+    let row = sqlx::query(columns!("where id = $1")).bind(id).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The attempts of a withdrawal, oldest first.
+pub async fn of_withdrawal(db: &mut Db, withdrawal: &str) -> Result<Vec<Attempt>, WithdrawalError> {
+    let rows = sqlx::query(columns!("where withdrawal_id = $1 order by made_at, id"))
+        .bind(withdrawal)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The attempts of a batch, in item order.
+pub async fn of_batch(db: &mut Db, batch: &str) -> Result<Vec<Attempt>, WithdrawalError> {
+    let rows = sqlx::query(columns!("where batch_id = $1 order by item_index, made_at"))
+        .bind(batch)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The attempts of a network in one state, oldest change first.
+pub async fn in_state(
+    db: &mut Db,
+    network: Network,
+    state: AttemptState,
+    limit: i64,
+) -> Result<Vec<Attempt>, WithdrawalError> {
+    let rows = sqlx::query(columns!("where network = $1 and state = $2 order by changed_at, id limit $3"))
+        .bind(network.to_string())
+        .bind(state.name())
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The highest account nonce that an attempt of this wallet uses or used, dead ones left out.
+pub async fn highest_nonce(db: &mut Db, source: Address) -> Result<Option<u64>, WithdrawalError> {
+    let highest: Option<i64> = sqlx::query_scalar(
+        "select max(account_nonce) from attempts where network = $1 and source = $2 and state <> 'dead'",
+    )
+    .bind(source.network().to_string())
+    .bind(source.to_string())
+    .fetch_one(db)
+    .await?;
+    Ok(highest.and_then(|nonce| u64::try_from(nonce).ok()))
+}
+
+fn stored(number: u64, what: &'static str) -> Result<i64, WithdrawalError> {
+    i64::try_from(number).map_err(|_| LedgerError::Corrupt { what: format!("{what} {number}") }.into())
+}
+
+fn changed_one(rows: u64, id: &str, expected: AttemptState) -> Result<(), WithdrawalError> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(WithdrawalError::Raced { id: id.to_owned(), expected: expected.name() })
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Attempt, WithdrawalError> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| row.try_get::<Option<i64>, _>(column);
+    let id = text("id")?;
+    let corrupt = |column: &str| LedgerError::Corrupt { what: format!("{column} of attempt {id}") };
+    let unsigned = |found: Option<i64>, column: &str| {
+        found.map(|number| u64::try_from(number).map_err(|_| corrupt(column))).transpose()
+    };
+    let network: Network = text("network")?.parse().map_err(|_| corrupt("network"))?;
+    let bound = match (unsigned(number("account_nonce")?, "account_nonce")?, number("expires_at_ms")?) {
+        (Some(nonce), _) => Bound::AccountNonce(nonce),
+        (None, Some(at)) => Bound::ExpiresAt(at),
+        (None, None) => return Err(corrupt("bound").into()),
+    };
+    let signed: Option<String> = row.try_get("signed_bytes")?;
+    let fee: Option<String> = row.try_get("fee_base")?;
+    Ok(Attempt {
+        withdrawal_id: text("withdrawal_id")?,
+        batch_id: text("batch_id")?,
+        item_index: row.try_get("item_index")?,
+        network,
+        source: Address::parse(network, &text("source")?).map_err(|_| corrupt("source"))?,
+        bound,
+        unsigned_digest: Digest::from_hex(&text("unsigned_digest")?).ok_or_else(|| corrupt("digest"))?,
+        state: AttemptState::from_name(&text("state")?).ok_or_else(|| corrupt("state"))?,
+        tx_id: row.try_get("tx_id")?,
+        signed_bytes: signed
+            .map(|text| hex::decode(text).map_err(|_| corrupt("signed bytes")))
+            .transpose()?,
+        included_height: unsigned(number("included_height")?, "included_height")?,
+        fee_base: fee.map(|text| text.parse().map_err(|_| corrupt("fee"))).transpose()?,
+        made_at: row.try_get("made_at")?,
+        changed_at: row.try_get("changed_at")?,
+        id,
+    })
+}

@@ -1,0 +1,224 @@
+//! Withdrawals over HTTP: request, list, show, approve, cancel.
+//!
+//! Each handler parses, finds what the caller may see (a foreign withdrawal is a missing one) and calls the step;
+//! changes happen in the writer's commit, requests under an idempotency key.
+
+use super::attempts::{self, Attempt};
+use super::request::{self, Asked, Requester};
+use super::state::State as Stands;
+use super::store::{self, Filter, Transition, Withdrawal};
+use super::{WithdrawalError, approval};
+use crate::api::auth::user_named;
+use crate::api::idempotency::once;
+use crate::api::{ApiError, Body, Once, Query, RequestId, moment};
+use crate::app::App;
+use crate::db::Db;
+use crate::ledger::Assets;
+use crate::people::Caller;
+use airlock_shared::Network;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Rows of a page, and the most one may ask for.
+const PAGE: (i64, i64) = (100, 500);
+
+/// `/v1/withdrawals` and below.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/withdrawals", post(create).get(list))
+        .route("/v1/withdrawals/{id}", get(show))
+        .route("/v1/withdrawals/{id}/approve", post(approve))
+        .route("/v1/withdrawals/{id}/cancel", post(cancel))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    /// For partners and operators: whose money.
+    user: Option<String>,
+    network: String,
+    asset: String,
+    to: String,
+    amount: String,
+    memo: Option<String>,
+}
+
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    once_body: Once<Create>,
+) -> Result<Response, ApiError> {
+    let Once { body, ticket } = once_body;
+    let (user, partner) = user_named(&app, &caller, body.user.as_deref()).await?;
+    let asked =
+        Asked { network: body.network, asset: body.asset, to: body.to, amount: body.amount, memo: body.memo };
+    let terms = request::check(&app.config, &asked)?;
+    let requester = Requester { partner, user, who: caller.to_string() };
+    let assets = app.config.assets.clone();
+    once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
+        Box::pin(async move {
+            let row = request::request(unit, &requester, terms).await?;
+            shown(&assets, &row)
+        })
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    user: Option<String>,
+    state: Option<String>,
+    network: Option<String>,
+    limit: Option<i64>,
+    before: Option<String>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<List>,
+) -> Result<Json<Value>, ApiError> {
+    let filter = filter(&caller, query)?;
+    let mut db = app.db.reader().await?;
+    let rows = store::list(&mut db, &filter).await?;
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == filter.limit);
+    let next = rows.last().filter(|_| full).map(|last| format!("{}.{}", last.made_at, last.id));
+    let rows = rows.iter().map(|row| shown(&app.config.assets, row)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(json!({ "withdrawals": rows, "next": next })))
+}
+
+fn filter(caller: &Caller, query: List) -> Result<Filter, ApiError> {
+    let bad = |what: &str| ApiError::bad_request("bad_query", what.to_owned());
+    let (partner, own) = match caller {
+        Caller::Operator { .. } => (String::new(), None),
+        Caller::Partner { id } => (id.clone(), None),
+        Caller::User { id, partner } => (partner.clone(), Some(id.clone())),
+    };
+    let state = query.state.unwrap_or_default();
+    if !state.is_empty() && Stands::from_name(&state).is_none() {
+        return Err(bad("state: no such state"));
+    }
+    let network = query.network.unwrap_or_default();
+    if !network.is_empty() && network.parse::<Network>().is_err() {
+        return Err(bad("network: expected a CAIP-2 id"));
+    }
+    let limit = query.limit.unwrap_or(PAGE.0);
+    if !(1..=PAGE.1).contains(&limit) {
+        return Err(bad("limit: 1 to 500"));
+    }
+    let before = match query.before.as_deref() {
+        None => None,
+        Some(cursor) => {
+            let (at, id) = cursor.split_once('.').ok_or_else(|| bad("before: expected a page's next"))?;
+            Some((at.parse().map_err(|_| bad("before: expected a page's next"))?, id.to_owned()))
+        }
+    };
+    Ok(Filter { partner, user: own.or(query.user).unwrap_or_default(), state, network, before, limit })
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let mut db = app.db.reader().await?;
+    let found = visible(&mut db, &caller, &id).await?;
+    Ok(Json(with_history(&app, &mut db, &found).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approve {
+    revision: i64,
+}
+
+async fn approve(
+    State(app): State<App>,
+    caller: Caller,
+    RequestId(request_id): RequestId,
+    Path(id): Path<String>,
+    Body(body): Body<Approve>,
+) -> Result<Json<Value>, ApiError> {
+    let operator = caller.operator()?.to_owned();
+    let wanted = id.clone();
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let found =
+                    store::find(unit.db(), &wanted).await?.ok_or(WithdrawalError::NotFound { id: wanted })?;
+                approval::approve(unit, &found, body.revision, &operator, &request_id).await?;
+                Ok::<_, ApiError>(())
+            })
+        })
+        .await?;
+    show(State(app), caller, Path(id)).await
+}
+
+async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    RequestId(request_id): RequestId,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let (by, wanted) = (caller.clone(), id.clone());
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let found = visible(unit.db(), &by, &wanted).await?;
+                approval::cancel(unit, &found, &by, &request_id).await?;
+                Ok::<_, ApiError>(())
+            })
+        })
+        .await?;
+    show(State(app), caller, Path(id)).await
+}
+
+/// The withdrawal, if the caller may see it.
+async fn visible(db: &mut Db, caller: &Caller, id: &str) -> Result<Withdrawal, ApiError> {
+    let found = store::find(db, id).await?.filter(|row| caller.may_act_for(&row.user, &row.partner));
+    found.ok_or_else(|| ApiError::not_found("withdrawal"))
+}
+
+async fn with_history(app: &App, db: &mut Db, row: &Withdrawal) -> Result<Value, ApiError> {
+    let mut value = shown(&app.config.assets, row)?;
+    let history: Vec<Value> = store::history(db, &row.id).await?.iter().map(shown_transition).collect();
+    let attempts: Vec<Value> =
+        attempts::of_withdrawal(db, &row.id).await?.iter().map(shown_attempt).collect();
+    value["history"] = json!(history);
+    value["attempts"] = json!(attempts);
+    Ok(value)
+}
+
+fn shown(assets: &Assets, row: &Withdrawal) -> Result<Value, ApiError> {
+    let decimals = assets.decimals(&row.asset).map_err(ApiError::internal)?;
+    Ok(json!({
+        "id": row.id, "item_id": row.item_id.number().to_string(), "state": row.state.name(),
+        "revision": row.revision, "user": row.user, "partner": row.partner, "requested_by": row.requested_by,
+        "network": row.network, "asset": row.asset, "to": row.destination.to_string(),
+        "amount": row.amount.to_decimal(decimals), "fee": row.fee.to_decimal(decimals),
+        "amount_base": row.amount_base, "memo": row.memo, "batch_id": row.batch_id,
+        "made_at": moment(row.made_at), "changed_at": moment(row.changed_at),
+    }))
+}
+
+fn shown_transition(step: &Transition) -> Value {
+    json!({
+        "number": step.number, "from": step.from, "to": step.to, "event": step.event, "who": step.who,
+        "why": step.why, "at": moment(step.at_ms),
+    })
+}
+
+fn shown_attempt(attempt: &Attempt) -> Value {
+    json!({
+        "id": attempt.id, "state": attempt.state.name(), "batch_id": attempt.batch_id,
+        "source": attempt.source.to_string(), "tx_id": attempt.tx_id,
+        "included_height": attempt.included_height, "fee_base": attempt.fee_base,
+        "made_at": moment(attempt.made_at), "changed_at": moment(attempt.changed_at),
+    })
+}

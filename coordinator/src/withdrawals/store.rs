@@ -1,0 +1,309 @@
+//! SQL of withdrawals, their transitions and approvals.
+//!
+//! Functions take the open connection. States change only through `withdrawals::transition`, which calls
+//! [`change_state`]; that updates `where state = expected` and says whether a row changed.
+
+use super::WithdrawalError;
+use super::state::State;
+use crate::clock::UnixMillis;
+use crate::db::Db;
+use crate::ledger::{AssetCode, LedgerError};
+use airlock_shared::{Address, BaseUnits, ItemId, MinorUnits, Network};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+/// A withdrawal's row, in types.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Withdrawal {
+    /// Public id; also the id of its hold.
+    pub id: String,
+    /// Its number in batches and in the signer's journal.
+    pub item_id: ItemId,
+    /// The user's partner.
+    pub partner: String,
+    /// Whose money.
+    pub user: String,
+    /// `user:…`, `partner:…` or `operator:…`.
+    pub requested_by: String,
+    /// Where it is paid.
+    pub network: Network,
+    /// In what.
+    pub asset: AssetCode,
+    /// To whom.
+    pub destination: Address,
+    /// What the recipient gets, ledger units.
+    pub amount: MinorUnits,
+    /// The same in the contract's units.
+    pub amount_base: BaseUnits,
+    /// Charged on top, ledger units.
+    pub fee: MinorUnits,
+    /// On-chain memo (TRON).
+    pub memo: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Raised when amount, destination or fee change; approvals name it.
+    pub revision: i64,
+    /// The batch it is in, if any.
+    pub batch_id: Option<String>,
+    /// When it was requested.
+    pub made_at: UnixMillis,
+    /// When its state last changed.
+    pub changed_at: UnixMillis,
+}
+
+/// One recorded transition.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Transition {
+    /// 1, 2, 3 …
+    pub number: i64,
+    /// State before; empty for the first.
+    pub from: String,
+    /// State after.
+    pub to: String,
+    /// What happened.
+    pub event: String,
+    /// Who did it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When, Unix milliseconds.
+    pub at_ms: UnixMillis,
+}
+
+/// A transition about to be recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) event: &'a str,
+    pub(super) who: &'a str,
+    pub(super) why: &'a str,
+}
+
+/// Which withdrawals to list; empty texts match all.
+#[derive(Clone, Default, Debug)]
+pub struct Filter {
+    /// Of this partner.
+    pub partner: String,
+    /// Of this user.
+    pub user: String,
+    /// In this state.
+    pub state: String,
+    /// On this network.
+    pub network: String,
+    /// Older than this row: (made_at, id).
+    pub before: Option<(UnixMillis, String)>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "select id, item_id, partner_id, user_id, requested_by, network, asset, destination, amount_minor, \
+             amount_base, fee_minor, memo, state, revision, batch_id, made_at, changed_at from withdrawals ",
+            $rest
+        )
+    };
+}
+
+/// Writes a new withdrawal.
+pub async fn insert(db: &mut Db, row: &Withdrawal) -> Result<(), WithdrawalError> {
+    let item = i64::try_from(row.item_id.number())
+        .map_err(|_| LedgerError::Corrupt { what: format!("item id {}", row.item_id) })?;
+    sqlx::query(
+        "insert into withdrawals (id, item_id, partner_id, user_id, requested_by, network, asset, destination, \
+         amount_minor, amount_base, fee_minor, memo, state, revision, batch_id, made_at, changed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+    )
+    .bind(&row.id)
+    .bind(item)
+    .bind(&row.partner)
+    .bind(&row.user)
+    .bind(&row.requested_by)
+    .bind(row.network.to_string())
+    .bind(row.asset.as_str())
+    .bind(row.destination.to_string())
+    .bind(row.amount.get())
+    .bind(row.amount_base.to_string())
+    .bind(row.fee.get())
+    .bind(row.memo.as_deref())
+    .bind(row.state.name())
+    .bind(row.revision)
+    .bind(row.batch_id.as_deref())
+    .bind(row.made_at)
+    .bind(row.changed_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One withdrawal.
+pub async fn find(db: &mut Db, id: &str) -> Result<Option<Withdrawal>, WithdrawalError> {
+    let row = sqlx::query(columns!("where id = $1")).bind(id).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The withdrawals of a batch, by item id.
+pub async fn of_batch(db: &mut Db, batch_id: &str) -> Result<Vec<Withdrawal>, WithdrawalError> {
+    let rows =
+        sqlx::query(columns!("where batch_id = $1 order by item_id")).bind(batch_id).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Queued on a network (wallet_funded included), oldest first.
+pub async fn queued_on(
+    db: &mut Db,
+    network: Network,
+    limit: i64,
+) -> Result<Vec<Withdrawal>, WithdrawalError> {
+    let rows = sqlx::query(columns!(
+        "where state in ('queued', 'wallet_funded') and network = $1 order by made_at, item_id limit $2"
+    ))
+    .bind(network.to_string())
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Those that match, newest first.
+pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Withdrawal>, WithdrawalError> {
+    let (before_at, before_id) = filter.before.clone().unwrap_or((i64::MAX, String::new()));
+    let rows = sqlx::query(columns!(
+        "where ($1 = '' or partner_id = $1) and ($2 = '' or user_id = $2) and ($3 = '' or state = $3) \
+         and ($4 = '' or network = $4) and (made_at < $5 or (made_at = $5 and id < $6)) \
+         order by made_at desc, id desc limit $7"
+    ))
+    .bind(&filter.partner)
+    .bind(&filter.user)
+    .bind(&filter.state)
+    .bind(&filter.network)
+    .bind(before_at)
+    .bind(before_id)
+    .bind(filter.limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn change_state(
+    db: &mut Db,
+    id: &str,
+    expected: State,
+    to: State,
+    now: UnixMillis,
+) -> Result<bool, WithdrawalError> {
+    let done = sqlx::query("update withdrawals set state = $3, changed_at = $4 where id = $1 and state = $2")
+        .bind(id)
+        .bind(expected.name())
+        .bind(to.name())
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Puts a withdrawal into a batch, or takes it out.
+pub async fn set_batch(db: &mut Db, id: &str, batch_id: Option<&str>) -> Result<(), WithdrawalError> {
+    sqlx::query("update withdrawals set batch_id = $2 where id = $1")
+        .bind(id)
+        .bind(batch_id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Records a transition; its number.
+pub(super) async fn insert_transition(
+    db: &mut Db,
+    id: &str,
+    step: &Step<'_>,
+    now: UnixMillis,
+) -> Result<i64, WithdrawalError> {
+    Ok(sqlx::query_scalar(
+        "insert into withdrawal_transitions (withdrawal_id, number, from_state, to_state, event, who, why, made_at) \
+         select $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 from withdrawal_transitions \
+         where withdrawal_id = $1 returning number",
+    )
+    .bind(id)
+    .bind(step.from)
+    .bind(step.to)
+    .bind(step.event)
+    .bind(step.who)
+    .bind(step.why)
+    .bind(now)
+    .fetch_one(db)
+    .await?)
+}
+
+/// Every transition of a withdrawal, in order.
+pub async fn history(db: &mut Db, id: &str) -> Result<Vec<Transition>, WithdrawalError> {
+    let rows: Vec<(i64, String, String, String, String, String, i64)> = sqlx::query_as(
+        "select number, from_state, to_state, event, who, why, made_at from withdrawal_transitions \
+         where withdrawal_id = $1 order by number",
+    )
+    .bind(id)
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(number, from, to, event, who, why, at_ms)| Transition {
+            number,
+            from,
+            to,
+            event,
+            who,
+            why,
+            at_ms,
+        })
+        .collect())
+}
+
+/// Records an operator's approval of a revision; false if it was there.
+pub(super) async fn insert_approval(
+    db: &mut Db,
+    id: &str,
+    operator: &str,
+    revision: i64,
+    now: UnixMillis,
+) -> Result<bool, WithdrawalError> {
+    let done = sqlx::query(
+        "insert into withdrawal_approvals (withdrawal_id, operator_id, revision, made_at) values ($1, $2, $3, $4) \
+         on conflict (withdrawal_id, operator_id, revision) do nothing",
+    )
+    .bind(id)
+    .bind(operator)
+    .bind(revision)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn read(row: &AnyRow) -> Result<Withdrawal, WithdrawalError> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| row.try_get::<i64, _>(column);
+    let id = text("id")?;
+    let corrupt = |column: &str| LedgerError::Corrupt { what: format!("{column} of withdrawal {id}") };
+    let network: Network = text("network")?.parse().map_err(|_| corrupt("network"))?;
+    Ok(Withdrawal {
+        item_id: ItemId::new(u64::try_from(number("item_id")?).map_err(|_| corrupt("item_id"))?),
+        partner: text("partner_id")?,
+        user: text("user_id")?,
+        requested_by: text("requested_by")?,
+        network,
+        asset: text("asset")?.parse().map_err(|_| corrupt("asset"))?,
+        destination: Address::parse(network, &text("destination")?).map_err(|_| corrupt("destination"))?,
+        amount: MinorUnits::new(number("amount_minor")?),
+        amount_base: text("amount_base")?.parse().map_err(|_| corrupt("amount_base"))?,
+        fee: MinorUnits::new(number("fee_minor")?),
+        memo: row.try_get("memo")?,
+        state: State::from_name(&text("state")?).ok_or_else(|| corrupt("state"))?,
+        revision: number("revision")?,
+        batch_id: row.try_get("batch_id")?,
+        made_at: number("made_at")?,
+        changed_at: number("changed_at")?,
+        id,
+    })
+}

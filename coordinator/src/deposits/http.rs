@@ -1,1 +1,209 @@
-//! placeholder until the rim exists
+//! The routes of deposits: addresses, what arrived at them, the signer's xpubs, and how the chains are doing.
+//!
+//! Users act for themselves; partners and operators name the user. Amounts are exact decimal texts; whatever comes from a chain
+//! carries its block. `POST /v1/deposit-addresses` moves no money and answers the same address for ever, so it needs no
+//! idempotency key.
+
+use super::address::{self, AddressError, XpubExport};
+use super::state::State as DepositState;
+use super::store::{self, AddressRow, DepositRow};
+use crate::api::auth::user_named;
+use crate::api::{ApiError, Body, Query, RequestId, moment};
+use crate::app::App;
+use crate::audit;
+use crate::people::Caller;
+use airlock_shared::Network;
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Deposits in one answer.
+const LIST_MAX: i64 = 500;
+
+/// `/v1/deposit-addresses`, `/v1/deposits`, `/v1/xpubs`, `/v1/chains`, `/v1/chains/resume`.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/deposit-addresses", get(list_addresses).post(give_address))
+        .route("/v1/deposits", get(list_deposits))
+        .route("/v1/xpubs", post(import_xpub))
+        .route("/v1/chains", get(chains))
+        .route("/v1/chains/resume", post(resume))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedAddress {
+    network: Network,
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfUser {
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfNetwork {
+    network: Network,
+}
+
+async fn give_address(
+    State(app): State<App>,
+    caller: Caller,
+    Body(wanted): Body<WantedAddress>,
+) -> Result<Json<Value>, ApiError> {
+    let (user, _) = user_named(&app, &caller, wanted.user.as_deref()).await?;
+    let row = address::give(&app, wanted.network, &user).await?;
+    Ok(Json(shown_address(&row)))
+}
+
+async fn list_addresses(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<OfUser>,
+) -> Result<Json<Value>, ApiError> {
+    let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
+    let rows = store::addresses_of_user(&mut *app.db.reader().await?, &user).await?;
+    let shown: Vec<Value> = rows.iter().map(shown_address).collect();
+    Ok(Json(json!({ "deposit_addresses": shown })))
+}
+
+fn shown_address(row: &AddressRow) -> Value {
+    json!({
+        "user": row.user_id, "network": row.address.network(), "address": row.address.to_string(), "path": row.path,
+        "made_at": moment(row.made_at),
+    })
+}
+
+async fn list_deposits(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<OfUser>,
+) -> Result<Json<Value>, ApiError> {
+    let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
+    let mut db = app.db.reader().await?;
+    let mut read_through = HashMap::new();
+    for network in &app.config.networks {
+        if let Some(height) = store::read_through(&mut db, network.network).await? {
+            read_through.insert(network.network, height);
+        }
+    }
+    let rows = store::of_user(&mut db, &user, LIST_MAX).await?;
+    let shown: Result<Vec<Value>, ApiError> =
+        rows.iter().map(|row| shown_deposit(&app, row, &read_through)).collect();
+    Ok(Json(json!({ "deposits": shown? })))
+}
+
+fn shown_deposit(
+    app: &App,
+    row: &DepositRow,
+    read_through: &HashMap<Network, u64>,
+) -> Result<Value, ApiError> {
+    let transfer = &row.transfer;
+    let network = transfer.to.network();
+    let decimals = app.config.assets.decimals(&row.asset).map_err(ApiError::internal)?;
+    let in_chain = row.state != DepositState::Orphaned;
+    let confirmations =
+        read_through.get(&network).filter(|_| in_chain).map(|top| (top + 1).saturating_sub(row.height));
+    Ok(json!({
+        "id": row.id, "user": row.user_id, "network": network, "tx_id": transfer.tx_id.shown_on(network),
+        "ordinal": transfer.ordinal, "address": transfer.to.to_string(), "from": transfer.from.to_string(),
+        "asset": row.asset, "coin": transfer.coin.to_string(),
+        "amount": row.amount.map(|amount| amount.to_decimal(decimals)), "amount_base": transfer.amount,
+        "state": row.state.name(), "reason": row.reason, "height": row.height, "block_id": row.block_id.to_string(),
+        "confirmations": confirmations, "seen_at": moment(row.seen_at), "credited_at": row.credited_at.map(moment),
+    }))
+}
+
+async fn import_xpub(
+    State(app): State<App>,
+    caller: Caller,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let export = XpubExport::read(&body)?;
+    let shown =
+        json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
+    address::import(&app, export, &caller.to_string()).await?;
+    Ok(Json(shown))
+}
+
+async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let mut shown = Vec::new();
+    for providers in app.chains.all() {
+        let cursor = store::cursor(&mut db, providers.network()).await?;
+        let providers_shown: Vec<Value> = providers
+            .health()
+            .into_iter()
+            .map(|health| {
+                json!({
+                    "provider": health.label, "proved": health.proved, "refused": health.refused,
+                    "failures": health.failures, "last_error": health.last_error,
+                })
+            })
+            .collect();
+        shown.push(json!({
+            "network": providers.network(), "final_height": cursor.as_ref().map(|cursor| cursor.height),
+            "read_through": store::read_through(&mut db, providers.network()).await?,
+            "halted": cursor.map(|cursor| cursor.halted).filter(|halted| !halted.is_empty()),
+            "waiting_for_second_provider": store::confirming(&mut db, providers.network(), LIST_MAX).await?.len(),
+            "quarantined_logs": store::quarantined(&mut db, providers.network()).await?,
+            "providers": providers_shown,
+        }));
+    }
+    Ok(Json(json!({ "chains": shown })))
+}
+
+/// An operator has looked into why a network was halted and lets it go on.
+async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    RequestId(request_id): RequestId,
+    Body(wanted): Body<OfNetwork>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let network = wanted.network;
+    app.config.network(network).ok_or_else(|| ApiError::not_found("network"))?;
+    let who = caller.to_string();
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                store::set_halted(unit.db(), network, "", now).await?;
+                let subject = network.to_string();
+                let action = audit::Action {
+                    who: &who,
+                    action: "chain.resume",
+                    subject: &subject,
+                    request_id: &request_id,
+                    detail: "",
+                };
+                Ok::<_, ApiError>(audit::record(unit.db(), &action, now).await?)
+            })
+        })
+        .await?;
+    Ok(Json(json!({ "network": network, "halted": null })))
+}
+
+impl From<AddressError> for ApiError {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::Unreadable(_) => Self::bad_request("bad_xpub_export", error.to_string()),
+            AddressError::Field { .. } | AddressError::Derivation(_) => {
+                Self::refused("bad_xpub_export", error.to_string())
+            }
+            AddressError::NotConfigured(_) => Self::refused("unknown_network", error.to_string()),
+            AddressError::Taken(_) => Self::conflict("xpub_exists", error.to_string()),
+            AddressError::NoXpub(_) => Self::conflict("no_xpub", error.to_string()),
+            AddressError::Ledger(error) => error.into(),
+            AddressError::Database(error) => error.into(),
+        }
+    }
+}

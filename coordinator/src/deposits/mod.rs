@@ -22,6 +22,7 @@ pub mod store;
 pub mod watch;
 
 pub use follow::{FollowError, Progress, step};
+pub use http::router;
 
 use crate::app::App;
 use airlock_shared::Network;

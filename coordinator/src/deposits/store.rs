@@ -609,3 +609,18 @@ pub async fn quarantine(
     .await
     .map(|_| ())
 }
+
+/// The highest block read in any view; `None` before the first start.
+pub async fn read_through(db: &mut Db, network: Network) -> Result<Option<u64>, sqlx::Error> {
+    let pending = newest_pending(db, network).await?.map(|(height, _)| height);
+    let read = cursor(db, network).await?.map(|cursor| cursor.height);
+    Ok(pending.max(read))
+}
+
+/// How many quarantined logs nobody has closed yet.
+pub async fn quarantined(db: &mut Db, network: Network) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from quarantined_logs where network = $1 and state = 'open'")
+        .bind(network.to_string())
+        .fetch_one(&mut *db)
+        .await
+}

@@ -4,6 +4,7 @@
 //! wallets, each in every coin of its network. The chain is asked at one final block per network, whose height is in the report
 //! beside how far the follower has read: what lies between the two explains a difference. Nothing is changed here.
 
+use crate::api::{ApiError, moment};
 use crate::app::App;
 use crate::chain::{ChainError, Coin, Header};
 use crate::config::NetworkConfig;
@@ -11,7 +12,12 @@ use crate::deposits;
 use crate::ledger::reconcile::{SignedBase, difference, reserve_base};
 use crate::ledger::store::{self, ReserveBalance};
 use crate::ledger::{AssetCode, LedgerError};
+use crate::people::Caller;
 use airlock_shared::{Address, BaseUnits, Network};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Why there is no report.
@@ -60,6 +66,47 @@ impl NetworkReport {
     /// Do all lines agree to the last base unit?
     pub fn agrees(&self) -> bool {
         self.lines.iter().all(|line| line.difference_base.is_zero())
+    }
+}
+
+/// `/v1/reconciliation`.
+pub fn router() -> Router<App> {
+    Router::new().route("/v1/reconciliation", get(report))
+}
+
+async fn report(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let reports = reconcile(&app).await?;
+    let agrees = reports.iter().all(NetworkReport::agrees);
+    let networks: Vec<Value> = reports.iter().map(shown).collect();
+    Ok(Json(json!({ "agrees": agrees, "networks": networks })))
+}
+
+fn shown(report: &NetworkReport) -> Value {
+    let lines: Vec<Value> = report
+        .lines
+        .iter()
+        .map(|line| {
+            json!({
+                "wallet": line.wallet.to_string(), "asset": line.asset, "ledger_base": line.ledger_base.to_string(),
+                "chain_base": line.chain_base, "difference_base": line.difference_base.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "network": report.network, "height": report.at.height, "block_id": report.at.id.to_string(),
+        "block_time": moment(i64::try_from(report.at.time_ms).unwrap_or(i64::MAX)), "read_through": report.read_through,
+        "agrees": report.agrees(), "wallets": lines,
+    })
+}
+
+impl From<ReconcileError> for ApiError {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Chain(error) => Self::unavailable(error.to_string()),
+            ReconcileError::Ledger(error) => error.into(),
+            ReconcileError::Database(error) => error.into(),
+        }
     }
 }
 

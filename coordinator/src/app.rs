@@ -95,6 +95,8 @@ pub enum ServeError {
 /// Serves the API and runs the workers until SIGINT or SIGTERM, then lets requests in flight finish.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let app = App::open(config, clock).await?;
+    // A provider of another network, or a token that is not the configured one, refuses the start.
+    app.chains.prove().await.map_err(OpenError::from)?;
     let listen = app.config.server.listen;
     let refused = |source| ServeError::Listen { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(refused)?;

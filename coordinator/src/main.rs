@@ -7,12 +7,13 @@ use airlock_coordinator::app::{App, serve};
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::Database;
+use airlock_coordinator::deposits::address::{self, XpubExport};
 use airlock_coordinator::ledger::verify;
 use airlock_coordinator::people::create;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -60,9 +61,21 @@ enum Command {
     /// End users of partners.
     #[command(subcommand)]
     User(User),
+    /// The signer's extended public keys, from which deposit addresses are derived.
+    #[command(subcommand)]
+    Xpub(Xpub),
     /// The books.
     #[command(subcommand)]
     Ledger(Ledger),
+}
+
+#[derive(Subcommand)]
+enum Xpub {
+    /// Takes the JSON file that `airlock-signer xpub` wrote.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -139,6 +152,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let app = App::open(config, Clock::System).await?;
             println!("{}", serde_json::to_string(&create::user(&app.writer, &partner, &external_id).await?)?);
         }
+        Command::Xpub(Xpub::Import { file }) => import_xpub(config, &file).await?,
         Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -171,6 +185,16 @@ fn start_logs(config: &Config) -> anyhow::Result<()> {
 async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {
     let db = Database::open(config.database_url.reveal(), 1).await?;
     Ok(db.migrate(Clock::System.now()).await?)
+}
+
+async fn import_xpub(config: Config, file: &Path) -> anyhow::Result<()> {
+    let json = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let export = XpubExport::read(&json)?;
+    let shown = json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
+    let app = App::open(config, Clock::System).await?;
+    address::import(&app, export, "command line").await?;
+    println!("{shown}");
+    Ok(())
 }
 
 async fn verify_ledger(config: &Config) -> anyhow::Result<ExitCode> {

@@ -34,6 +34,8 @@ pub fn router(app: App) -> Router {
         .merge(ledger::router())
         .merge(crate::withdrawals::http::router())
         .merge(crate::treasury::http::router())
+        .merge(crate::treasury::reconcile::router())
+        .merge(crate::deposits::http::router())
         .fallback(async || ApiError::no_such_route())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(body_limit))

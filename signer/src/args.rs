@@ -97,7 +97,7 @@ pub struct Init {
     pub roster: Vec<String>,
     /// How many custodians it takes [default: all of them].
     #[arg(long, value_name = "N")]
-    pub threshold: Option<u8>,
+    pub threshold: Option<u64>,
     /// Memory for the key derivation, in KiB (47104 to 1048576).
     #[arg(long, value_name = "KIB", default_value_t = 262_144)]
     pub kdf_memory_kib: u32,
@@ -140,8 +140,8 @@ pub struct Xpub {
 /// `pair`.
 #[derive(Args, Debug)]
 pub struct Pair {
-    /// The coordinator's pairing document (JSON, binary or QR pictures).
-    #[arg(required = true)]
+    /// The coordinator's introduction (JSON, binary or QR pictures); without it this signer only
+    /// introduces itself.
     pub input: Vec<PathBuf>,
     /// The eight words that both sides show.
     #[arg(long, value_name = "WORDS")]

@@ -9,6 +9,7 @@ use crate::args::Options;
 use crate::failure::{Exit, Failure};
 use crate::home::read_private;
 use crate::secret::Passphrase;
+use airlock_shared::{Digest, words};
 use serde::Serialize;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -118,25 +119,33 @@ impl Console {
 
     /// Prints the result: `document` in JSON, else `text`.
     pub fn answer(&self, document: &impl Serialize, text: impl std::fmt::Display) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        let written = if self.json {
-            let json = serde_json::to_string_pretty(document)
-                .map_err(|error| Failure::new(Exit::Transfer, "output", error))?;
-            writeln!(out, "{json}")
-        } else {
-            writeln!(out, "{text}")
-        };
-        written.and_then(|()| out.flush()).map_err(|error| Failure::new(Exit::Transfer, "output", error))
+        if !self.json {
+            return self.print(&text.to_string());
+        }
+        let json = serde_json::to_string_pretty(document)
+            .map_err(|error| Failure::new(Exit::Transfer, "output", error))?;
+        self.print(&json)
     }
 
-    /// Do the words that a person typed, or a script gave, name this digest? Case and spacing are free.
-    pub fn confirm(&self, given: Option<&str>, words: &str) -> Result<(), Failure> {
-        let typed = match given {
-            Some(text) => text.to_owned(),
-            None => self.line("Type the eight words to go on: ")?,
-        };
-        let plain = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
-        if plain(&typed) == plain(words) {
+    /// Prints a result that is text already.
+    pub fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}")
+            .and_then(|()| out.flush())
+            .map_err(|error| Failure::new(Exit::Transfer, "output", error))
+    }
+
+    /// The words that a script gave, or that a person types now.
+    pub fn typed_words(&self, given: Option<&str>) -> Result<String, Failure> {
+        match given {
+            Some(text) => Ok(text.to_owned()),
+            None => self.line("Type the eight words to go on: "),
+        }
+    }
+
+    /// Do the typed or given words name this digest? Case and spacing are free.
+    pub fn confirm(&self, given: Option<&str>, digest: &Digest) -> Result<(), Failure> {
+        if words::confirms(&self.typed_words(given)?, digest) {
             return Ok(());
         }
         Err(Failure::new(Exit::Refused, "confirmation", "the words do not match what is on this screen"))

@@ -4,13 +4,17 @@
 //! exit codes and code words are documented and never change their meaning; nothing secret is in the text.
 
 use crate::home::HomeError;
+use crate::journal::JournalError;
 use crate::keys::KeyError;
 use crate::memory::MemoryError;
+use crate::policy::StoreError;
 use crate::qr::QrError;
 use crate::records::RecordsError;
 use crate::sandbox::SandboxError;
 use crate::secret::{PassphraseError, RandomError};
-use crate::vault::{RosterError, VaultError};
+use crate::session::Refusal;
+use crate::vault::VaultError;
+use airlock_shared::policy::PolicyError;
 use serde::Serialize;
 
 /// The exit codes of `airlock-signer`; 0 is success.
@@ -36,7 +40,7 @@ pub struct Failure {
     pub exit: Exit,
     /// A stable word for programs, such as `wrong_passphrase`.
     pub code: String,
-    /// For refusals: the item, counted from 1 as on the screen.
+    /// For refusals: the item, counted from 0 as in the batch.
     pub item: Option<usize>,
     /// For refusals: the value that was refused.
     pub value: Option<String>,
@@ -104,10 +108,51 @@ plain! {
     RandomError => Vault "random_source",
     MemoryError => Vault "memory_protection",
     SandboxError => Vault "sandbox",
-    RosterError => Usage "roster",
     KeyError => Refused "key",
     RecordsError => State "journal_file",
     QrError => Transfer "transfer",
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let code = match &error {
+            JournalError::File(RecordsError::File(_)) => "journal_file",
+            JournalError::RolledBack { .. } => "journal_rolled_back",
+            JournalError::Empty => "journal_empty",
+            _ => "journal_broken",
+        };
+        Self::new(Exit::State, code, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (exit, code) = match &error {
+            StoreError::None => (Exit::State, "policy_missing"),
+            StoreError::NotThePinned { .. } => (Exit::State, "policy_not_pinned"),
+            StoreError::File(_) => (Exit::State, "policy_file"),
+            StoreError::Form(_) => (Exit::Transfer, "document"),
+            StoreError::NoRoster | StoreError::NotACustodian => (Exit::Refused, "policy.custodian"),
+            StoreError::SameVersion { .. } => (Exit::Refused, "policy.same_version"),
+            StoreError::OtherName { .. } => (Exit::Refused, "policy.other_name"),
+            StoreError::Policy(PolicyError::TooFewCustodians { .. }) => (Exit::Refused, "policy.custodians"),
+            StoreError::Policy(PolicyError::VersionDoesNotRise { .. }) => (Exit::Refused, "policy.version"),
+            StoreError::Policy(PolicyError::OtherProfile { .. }) => (Exit::Refused, "policy.profile"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            exit: Exit::Refused,
+            item: refusal.item,
+            value: Some(refusal.found.clone()),
+            message: refusal.to_string(),
+            code: refusal.code,
+        }
+    }
 }
 
 impl From<HomeError> for Failure {

@@ -1,14 +1,16 @@
 //! From the seed to accounts, keys and addresses.
 //!
 //! `m/44'/coin'/account'/0/index`, the hardened account separate per role and, on TRON, per network
-//! (`airlock_shared::wallet`). Called by the commands that show addresses and by `sign`. What must stay
-//! true: an extended public key leaves for deposit accounts only, because with one child key it would
-//! give the account key; private keys stay inside this module and `sign`; nothing here can be printed.
+//! (`airlock_shared::wallet`, `airlock_shared::hd`). Called by the commands that show addresses and by
+//! `sign`. What must stay true: an extended public key leaves for deposit accounts only, because with one
+//! child key it would give the account key; private keys stay inside this module and `sign`; nothing here
+//! can be printed.
 
 use crate::secret::Entropy;
-use airlock_shared::wallet::{Role, account_number, coin_type};
+use airlock_shared::hd::{AccountKey, AccountPath, AccountSecret, HdError, MasterKey};
+use airlock_shared::wallet::{Role, account_number};
 use airlock_shared::{Address, Network};
-use bip32::{ChildNumber, Prefix, XPrv};
+use bip32::XPrv;
 use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
@@ -22,11 +24,8 @@ pub enum KeyError {
         network: Network,
     },
     /// An index of 2^31 or more, or (never seen) a child that does not exist.
-    #[error("no key at {path}")]
-    NoKey {
-        /// Where.
-        path: String,
-    },
+    #[error(transparent)]
+    Derivation(#[from] HdError),
     /// Only deposit accounts are exported.
     #[error("the extended public key of a {} account is not exported", role.name())]
     NotExported {
@@ -36,86 +35,71 @@ pub enum KeyError {
 }
 
 /// The root of every spending key.
-pub struct Master(XPrv);
+pub struct Master {
+    key: MasterKey,
+    fingerprint: [u8; 4],
+}
 
 /// One hardened account: a role on a network (or on all EVM networks of a profile).
 pub struct Account {
     network: Network,
     role: Role,
-    number: u32,
-    change: XPrv,
-    account: XPrv,
+    path: AccountPath,
+    secret: AccountSecret,
+    public: AccountKey,
 }
 
 impl Master {
     /// BIP-39 (24 words, no extra passphrase) and BIP-32.
     pub fn from_entropy(entropy: &Entropy) -> Result<Self, KeyError> {
-        let no_key = || KeyError::NoKey { path: "m".into() };
-        let mnemonic = bip39::Mnemonic::from_entropy(entropy.as_bytes()).map_err(|_| no_key())?;
+        let mnemonic = bip39::Mnemonic::from_entropy(entropy.as_bytes()).map_err(|_| HdError::Derivation)?;
         let seed = Zeroizing::new(mnemonic.to_seed_normalized(""));
-        XPrv::new(&seed[..]).map(Self).map_err(|_| no_key())
+        let root = XPrv::new(&seed[..]).map_err(|_| HdError::Derivation)?;
+        Ok(Self { key: MasterKey::from_seed(&seed)?, fingerprint: root.public_key().fingerprint() })
     }
 
     /// BIP-32 fingerprint of the master key: names the seed, reveals nothing about it.
-    pub fn fingerprint(&self) -> [u8; 4] {
-        self.0.public_key().fingerprint()
+    pub const fn fingerprint(&self) -> [u8; 4] {
+        self.fingerprint
     }
 
     /// The account of `role` on `network`.
     pub fn account(&self, network: Network, role: Role) -> Result<Account, KeyError> {
         let number = account_number(network, role).ok_or(KeyError::NoAccount { network })?;
-        let path = account_path(network, number);
-        let child = |key: &XPrv, index, hardened| {
-            ChildNumber::new(index, hardened)
-                .and_then(|child| key.derive_child(child))
-                .map_err(|_| KeyError::NoKey { path: path.clone() })
-        };
-        let coin = child(&child(&self.0, 44, true)?, coin_type(network), true)?;
-        let account = child(&coin, number, true)?;
-        let change = child(&account, 0, false)?;
-        Ok(Account { network, role, number, change, account })
+        let path = AccountPath::on(network, number)?;
+        let secret = self.key.account(path)?;
+        let public = secret.public();
+        Ok(Account { network, role, path, secret, public })
     }
-}
-
-/// `m/44'/195'/24'`.
-pub fn account_path(network: Network, number: u32) -> String {
-    format!("m/44'/{}'/{number}'", coin_type(network))
 }
 
 impl Account {
     /// Where it is in the tree, such as `m/44'/195'/24'`.
     pub fn path(&self) -> String {
-        account_path(self.network, self.number)
+        self.path.to_string()
     }
 
     /// Where the key with this index is.
     pub fn key_path(&self, index: u32) -> String {
-        format!("{}/0/{index}", self.path())
+        format!("{}/0/{index}", self.path)
     }
 
     /// Its extended public key, for deposit accounts only.
-    pub fn xpub(&self) -> Result<String, KeyError> {
+    pub fn xpub(&self) -> Result<&AccountKey, KeyError> {
         match self.role {
-            Role::Deposit => Ok(self.account.public_key().to_string(Prefix::XPUB)),
+            Role::Deposit => Ok(&self.public),
             role => Err(KeyError::NotExported { role }),
         }
     }
 
     /// The address of the key with this index.
     pub fn address(&self, index: u32) -> Result<Address, KeyError> {
-        let key = self.key(index)?;
-        let point = key.verifying_key().to_sec1_point(false);
-        let mut xy = [0; 64];
-        xy.copy_from_slice(&point.as_bytes()[1..]);
-        Ok(Address::from_public_key(self.network, &xy))
+        Ok(self.public.address(self.network, 0, index)?)
     }
 
     /// The private key with this index. For `sign` alone.
     pub(crate) fn key(&self, index: u32) -> Result<SigningKey, KeyError> {
-        ChildNumber::new(index, false)
-            .and_then(|child| self.change.derive_child(child))
-            .map(|child| child.private_key().clone())
-            .map_err(|_| KeyError::NoKey { path: self.key_path(index) })
+        Ok(self.secret.signing_key(0, index)?)
     }
 }
 
@@ -157,10 +141,10 @@ mod tests {
         let master = master();
         let dev = master.account(Network::TRON_DEV, Role::Deposit).ok().unwrap();
         assert_eq!(dev.path(), "m/44'/195'/24'");
-        assert!(dev.xpub().unwrap().starts_with("xpub"));
+        assert!(dev.xpub().unwrap().to_string().starts_with("xpub"));
         for role in [Role::Hot, Role::Cold, Role::Energy] {
-            let refused = master.account(Network::TRON, role).ok().unwrap().xpub();
-            assert_eq!(refused, Err(KeyError::NotExported { role }));
+            let refused = master.account(Network::TRON, role).ok().unwrap();
+            assert_eq!(refused.xpub(), Err(KeyError::NotExported { role }));
         }
         let unknown = Network::Tron { chain_id: 1 };
         assert_eq!(master.account(unknown, Role::Hot).err(), Some(KeyError::NoAccount { network: unknown }));

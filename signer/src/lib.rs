@@ -5,15 +5,21 @@
 //! What must stay true: no networking crate in the tree, one writer per home, and only `sign` touches a
 //! private key of a spending account.
 
+pub mod approve;
 pub mod args;
 pub mod commands;
 pub mod console;
 pub mod failure;
 pub mod home;
+pub mod journal;
 pub mod keys;
 pub mod memory;
+pub mod policy;
 pub mod qr;
 pub mod records;
+pub mod review;
 pub mod sandbox;
 pub mod secret;
+pub mod session;
+pub mod sign;
 pub mod vault;

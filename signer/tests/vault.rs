@@ -5,7 +5,7 @@
 use airlock_shared::{PersonId, Profile};
 use airlock_signer::home::{Home, HomeError, temporary_of};
 use airlock_signer::secret::{Entropy, Passphrase};
-use airlock_signer::vault::{Identity, KdfCost, Vault, VaultError};
+use airlock_signer::vault::{Device, KdfCost, Vault, VaultError};
 use std::os::unix::fs::PermissionsExt;
 
 const HEADER_BYTES: usize = 26 + 42;
@@ -18,14 +18,14 @@ fn floor() -> KdfCost {
     KdfCost::new(KdfCost::MIN_MEMORY_KIB, 1).unwrap()
 }
 
-fn identity() -> Identity {
-    Identity::generate(PersonId::new("alice").unwrap(), Profile::Dev, 1_700_000_000).unwrap()
+fn device() -> Device {
+    Device::generate(PersonId::new("alice").unwrap(), Profile::Dev, 1_700_000_000).unwrap()
 }
 
 fn vault() -> Vault {
     let seed = Entropy::from_slice(&[7; 32]).unwrap();
     let spending = passphrase("the spending passphrase");
-    Vault::create(identity(), &passphrase("the identity passphrase"), Some((&seed, &spending)), floor())
+    Vault::create(device(), &passphrase("the identity passphrase"), Some((&seed, &spending)), floor())
         .ok()
         .unwrap()
 }
@@ -36,7 +36,7 @@ fn each_compartment_opens_with_its_own_passphrase_only() {
     let wrong = Vault::open(&sealed, &passphrase("the spending passphrase"));
     assert!(matches!(wrong.err(), Some(VaultError::DoesNotOpen { compartment: "identity" })));
     let opened = Vault::open(&sealed, &passphrase("the identity passphrase")).ok().unwrap();
-    assert_eq!(opened.identity().name.as_str(), "alice");
+    assert_eq!(opened.device().name.as_str(), "alice");
     let wrong = opened.open_spending(&passphrase("the identity passphrase"));
     assert!(matches!(wrong.err(), Some(VaultError::DoesNotOpen { compartment: "spending" })));
     let seed = opened.open_spending(&passphrase("the spending passphrase")).ok().unwrap();
@@ -121,19 +121,19 @@ fn a_vault_that_others_may_read_is_refused_and_a_torn_replacement_is_ignored() {
 fn sealing_again_changes_the_nonce_and_keeps_the_spending_compartment() {
     let mut vault = vault();
     let first = vault.seal().unwrap();
-    vault.identity_mut().journal.sequence = 9;
+    vault.device_mut().journal.sequence = 9;
     let second = vault.seal().unwrap();
     assert_ne!(first[52..64], second[52..64]);
     assert_eq!(first[first.len() - 90..], second[second.len() - 90..]);
     let opened = Vault::open(&second, &passphrase("the identity passphrase")).ok().unwrap();
-    assert_eq!(opened.identity().journal.sequence, 9);
+    assert_eq!(opened.device().journal.sequence, 9);
     assert!(opened.open_spending(&passphrase("the spending passphrase")).is_ok());
 }
 
 #[test]
 fn an_identity_only_device_has_nothing_to_spend() {
     let right = passphrase("the identity passphrase");
-    let vault = Vault::create(identity(), &right, None, floor()).ok().unwrap();
+    let vault = Vault::create(device(), &right, None, floor()).ok().unwrap();
     let mut sealed = vault.seal().unwrap();
     let opened = Vault::open(&sealed, &right).ok().unwrap();
     assert!(!opened.can_spend());

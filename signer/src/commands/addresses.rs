@@ -30,7 +30,7 @@ struct Wallet {
 pub fn run(place: &Place, args: &Addresses) -> Result<(), Failure> {
     let home = place.home()?;
     let (vault, answer) = place.spending_vault(&home)?;
-    let profile = vault.identity().profile;
+    let profile = vault.device().profile;
     let networks = if args.network.is_empty() {
         usual_networks(profile).to_vec()
     } else {
@@ -54,7 +54,7 @@ pub fn run(place: &Place, args: &Addresses) -> Result<(), Failure> {
         format: "airlock addresses",
         version: 1,
         profile: profile.name(),
-        identity: hex::encode(vault.identity().public_key()),
+        identity: hex::encode(vault.device().identity().as_bytes()),
         wallets,
     };
     place.console.answer(&answer, lines.join("\n"))

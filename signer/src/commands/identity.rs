@@ -11,19 +11,23 @@ struct Answer {
     name: String,
     profile: &'static str,
     key: String,
+    vault: String,
+    roster_digest: Option<String>,
     spending: bool,
 }
 
 /// Opens the identity compartment and prints the public half.
 pub fn run(place: &Place) -> Result<(), Failure> {
     let vault = place.vault(&place.home()?)?;
-    let identity = vault.identity();
+    let device = vault.device();
     let answer = Answer {
         format: "airlock identity",
         version: 1,
-        name: identity.name.to_string(),
-        profile: identity.profile.name(),
-        key: hex::encode(identity.public_key()),
+        name: device.name.to_string(),
+        profile: device.profile.name(),
+        key: hex::encode(device.identity().as_bytes()),
+        vault: hex::encode(device.identity().fingerprint()),
+        roster_digest: device.roster.as_ref().map(|roster| roster.digest().to_string()),
         spending: vault.can_spend(),
     };
     let text = format!("{}={}", answer.name, answer.key);

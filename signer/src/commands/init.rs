@@ -9,11 +9,11 @@ use crate::args::Init;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, HomeError};
+use crate::journal::Journal;
 use crate::keys::Master;
-use crate::records::{Access, Chain, Records};
 use crate::secret::{Entropy, fill_random};
-use crate::vault::{Custodian, Identity, KdfCost, PublicKey, Roster, Vault};
-use airlock_shared::digest::bytes_from_lower_hex;
+use crate::vault::{Device, KdfCost, Vault, is_sound};
+use airlock_shared::identity::{Custodian, Identity, Roster};
 use airlock_shared::{PersonId, Profile};
 use serde::Serialize;
 use std::io::Write as _;
@@ -26,8 +26,10 @@ struct Answer {
     name: String,
     profile: &'static str,
     identity: String,
+    vault: String,
     fingerprint: Option<String>,
-    threshold: u8,
+    threshold: u64,
+    roster_digest: Option<String>,
     custodians: Vec<Member>,
 }
 
@@ -50,30 +52,30 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
             return Err(HomeError::Exists { path }.into());
         }
     }
-    let mut identity = Identity::generate(name, profile, now()?)?;
-    identity.roster = roster(args, &identity)?;
+    let mut device = Device::generate(name, profile, now()?)?;
+    device.roster = roster(args, &device)?;
     let passphrase = place.console.new_passphrase()?;
-    let vault = if args.identity_only {
-        Vault::create(identity, &passphrase, None, cost)?
+    let mut vault = if args.identity_only {
+        Vault::create(device, &passphrase, None, cost)?
     } else {
         let own = place.console.new_spending_passphrase()?;
         let entropy = Entropy::generate()?;
-        identity.fingerprint = Some(Master::from_entropy(&entropy)?.fingerprint());
+        device.fingerprint = Some(Master::from_entropy(&entropy)?.fingerprint());
         hand_over(&place.console, args, &entropy)?;
-        Vault::create(identity, &passphrase, Some((&entropy, own.as_ref().unwrap_or(&passphrase))), cost)?
+        Vault::create(device, &passphrase, Some((&entropy, own.as_ref().unwrap_or(&passphrase))), cost)?
     };
-    // The vault comes last: without it the other files are an empty device's, and init may run again.
-    let begun = [(home.journal(), Chain::Journal), (home.refusals(), Chain::Refusals)];
-    for (path, chain) in &begun {
-        Records::open(path, *chain, Access::Append)?;
-    }
-    if let Err(error) = vault.store(&home) {
-        for (path, _) in &begun {
+    // The vault comes last: without it the other files are nobody's, and init may run again.
+    let begun = Journal::begin(&home, vault.device()).map_err(Failure::from).and_then(|anchor| {
+        vault.device_mut().journal = anchor;
+        vault.store(&home).map_err(Failure::from)
+    });
+    if let Err(failure) = begun {
+        for path in [home.journal(), home.refusals()] {
             let _ = std::fs::remove_file(path);
         }
-        return Err(error.into());
+        return Err(failure);
     }
-    answer(place, vault.identity())
+    answer(place, vault.device())
 }
 
 fn person(text: &str) -> Result<PersonId, Failure> {
@@ -81,22 +83,30 @@ fn person(text: &str) -> Result<PersonId, Failure> {
         .ok_or_else(|| Failure::usage(format!("{text:?} is not a name: 1 to 64 of a-z 0-9 . _ @ -")))
 }
 
-/// The pinned custodians. A device with spending keys is one of them.
-fn roster(args: &Init, identity: &Identity) -> Result<Roster, Failure> {
+/// The pinned custodians. A device with spending keys is one of them; an approver's may have none.
+fn roster(args: &Init, device: &Device) -> Result<Option<Roster>, Failure> {
     let mut custodians = Vec::new();
     for text in &args.roster {
         let (name, key) = text
             .split_once('=')
             .ok_or_else(|| Failure::usage(format!("roster entry {text:?} is not NAME=HEXKEY")))?;
-        let key: PublicKey = bytes_from_lower_hex(key)
-            .ok_or_else(|| Failure::usage(format!("the key of {name:?} is not 64 lower-case hex digits")))?;
-        custodians.push(Custodian { name: person(name)?, key });
+        let identity = Identity::from_hex(key).filter(is_sound).ok_or_else(|| {
+            Failure::usage(format!("the key of {name:?} is not an Ed25519 key in lower-case hex"))
+        })?;
+        custodians.push(Custodian { name: person(name)?, identity });
     }
     if !args.identity_only {
-        custodians.insert(0, Custodian { name: identity.name.clone(), key: identity.public_key() });
+        custodians.push(Custodian { name: device.name.clone(), identity: device.identity() });
     }
-    let threshold = args.threshold.unwrap_or(custodians.len() as u8);
-    Ok(Roster::new(custodians, threshold)?)
+    if custodians.is_empty() && args.threshold.is_none() {
+        return Ok(None);
+    }
+    let (count, threshold) = (custodians.len(), args.threshold.unwrap_or(custodians.len() as u64));
+    Roster::new(custodians, threshold).map(Some).ok_or_else(|| {
+        Failure::usage(format!(
+            "{count} custodians with threshold {threshold}: names and keys must be distinct, at most 16, and the threshold within their number"
+        ))
+    })
 }
 
 /// Gives the mnemonic to whoever keeps the backup.
@@ -162,17 +172,20 @@ fn three_positions(count: usize) -> Result<Vec<usize>, Failure> {
     Ok(positions)
 }
 
-fn answer(place: &Place, identity: &Identity) -> Result<(), Failure> {
-    let member = |one: &Custodian| Member { name: one.name.to_string(), key: hex::encode(one.key) };
+fn answer(place: &Place, device: &Device) -> Result<(), Failure> {
+    let member = |one: &Custodian| Member { name: one.name.to_string(), key: one.identity.to_string() };
+    let custodians = device.roster.iter().flat_map(|roster| &roster.custodians).map(member).collect();
     let answer = Answer {
         format: "airlock device",
         version: 1,
-        name: identity.name.to_string(),
-        profile: identity.profile.name(),
-        identity: hex::encode(identity.public_key()),
-        fingerprint: identity.fingerprint.map(hex::encode),
-        threshold: identity.roster.threshold(),
-        custodians: identity.roster.custodians().iter().map(member).collect(),
+        name: device.name.to_string(),
+        profile: device.profile.name(),
+        identity: device.identity().to_string(),
+        vault: hex::encode(device.identity().fingerprint()),
+        fingerprint: device.fingerprint.map(hex::encode),
+        threshold: device.roster.as_ref().map_or(0, |roster| roster.threshold),
+        roster_digest: device.roster.as_ref().map(|roster| roster.digest().to_string()),
+        custodians,
     };
     let roster = format!("{} of {} custodians", answer.threshold, answer.custodians.len());
     let text =

@@ -4,8 +4,15 @@
 //! before it reads anything; one that opens the spending compartment enters the sandbox first.
 
 mod addresses;
+mod approve;
+mod audit;
 mod identity;
 mod init;
+mod inspect;
+mod journal;
+mod pair;
+mod policy;
+mod sign;
 mod xpub;
 
 use crate::args::{Command, CommandLine};
@@ -34,7 +41,13 @@ pub fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Identity => identity::run(&place),
         Command::Addresses(args) => addresses::run(&place, &args),
         Command::Xpub(args) => xpub::run(&place, &args),
-        _ => Err(Failure::usage("this command is not in this build yet")),
+        Command::Pair(args) => pair::run(&place, &args),
+        Command::Policy { action } => policy::run(&place, action),
+        Command::Inspect(args) => inspect::run(&place, &args),
+        Command::Sign(args) => sign::run(&place, &args),
+        Command::Approve(args) => approve::run(&place, &args),
+        Command::Journal { action } => journal::run(&place, &action),
+        Command::Audit(args) => audit::run(&place, &args),
     }
 }
 
@@ -74,6 +87,17 @@ impl Place {
         Ok((vault, answer))
     }
 
+    /// Says which network interfaces are up. They are read from the file system, not from a socket.
+    pub fn warn_of_interfaces(&self) {
+        let up = interfaces_up();
+        if !up.is_empty() {
+            self.console.note(format_args!(
+                "ATTENTION: network interfaces are up on this machine: {}",
+                up.join(", ")
+            ));
+        }
+    }
+
     /// Enters the sandbox and says what is enforced. Every input must have been read.
     pub fn enter_sandbox(&self, home: &Home, out: Option<&Path>) -> Result<(), Failure> {
         let writable: Vec<&Path> = std::iter::once(home.root()).chain(out).collect();
@@ -90,10 +114,18 @@ pub fn unlock(vault: &Vault, answer: SpendingAnswer) -> Result<Master, Failure> 
         return Err(crate::vault::VaultError::NoSpending.into());
     }
     let master = Master::from_entropy(&vault.open_spending(&answer.passphrase()?)?)?;
-    if vault.identity().fingerprint == Some(master.fingerprint()) {
+    if vault.device().fingerprint == Some(master.fingerprint()) {
         return Ok(master);
     }
     Err(Failure::new(Exit::Vault, "vault", "the spending compartment holds another seed"))
+}
+
+fn interfaces_up() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/sys/class/net") else { return Vec::new() };
+    let is_up =
+        |path: &Path| std::fs::read_to_string(path.join("operstate")).is_ok_and(|state| state.trim() == "up");
+    let up = entries.flatten().filter(|entry| is_up(&entry.path()));
+    up.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name != "lo").collect()
 }
 
 /// UTC seconds.

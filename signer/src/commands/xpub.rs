@@ -30,8 +30,8 @@ struct Export {
 pub fn run(place: &Place, args: &Xpub) -> Result<(), Failure> {
     let home = place.home()?;
     let (vault, answer) = place.spending_vault(&home)?;
-    let identity = vault.identity();
-    let network = network_of(&args.network, identity.profile)?;
+    let device = vault.device();
+    let network = network_of(&args.network, device.profile)?;
     let output = args.out.as_deref().map(Output::open).transpose()?;
     place.enter_sandbox(&home, args.out.as_deref())?;
     let master = unlock(&vault, answer)?;
@@ -39,13 +39,13 @@ pub fn run(place: &Place, args: &Xpub) -> Result<(), Failure> {
     let export = Export {
         format: "airlock xpub",
         version: 1,
-        profile: identity.profile.name(),
+        profile: device.profile.name(),
         network,
         path: account.path(),
-        xpub: account.xpub()?,
+        xpub: account.xpub()?.to_string(),
         fingerprint: hex::encode(master.fingerprint()),
         first_address: account.address(0)?.to_string(),
-        identity: hex::encode(identity.public_key()),
+        identity: hex::encode(device.identity().as_bytes()),
     };
     if let Some(output) = output {
         let json = serde_json::to_string_pretty(&export)

@@ -8,13 +8,10 @@
 //! the policy or the journal moves on; the spending compartment is opened after review and never written
 //! again. The header is readable in clear and authenticated: flipping any byte means nothing opens.
 
-mod identity;
+mod device;
 mod seal;
 
-pub use identity::{
-    Anchor, Coordinator, Custodian, Identity, MAX_COORDINATORS, PolicyPin, PublicKey, Roster, RosterError,
-    is_public_key,
-};
+pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, PolicyPin, is_sound};
 pub use seal::{Compartment, KdfCost};
 
 use crate::home::{Home, HomeError, read_private, replace_private};
@@ -130,7 +127,7 @@ pub enum VaultError {
 /// An open vault: the identity is readable, the spending compartment still sealed.
 pub struct Vault {
     preamble: [u8; PREAMBLE_BYTES],
-    identity: Identity,
+    device: Device,
     sealing: SealingKey,
     spending: Option<Sealed>,
 }
@@ -138,7 +135,7 @@ pub struct Vault {
 impl Vault {
     /// Seals a new vault. With `spending`, the seed gets a compartment and a passphrase of its own.
     pub fn create(
-        identity: Identity,
+        device: Device,
         passphrase: &Passphrase,
         spending: Option<(&Entropy, &Passphrase)>,
         cost: KdfCost,
@@ -156,15 +153,15 @@ impl Vault {
             }
             None => None,
         };
-        Ok(Self { preamble, identity, sealing: SealingKey::new(passphrase, cost)?, spending: sealed_seed })
+        Ok(Self { preamble, device, sealing: SealingKey::new(passphrase, cost)?, spending: sealed_seed })
     }
 
     /// Opens the identity compartment of a vault's bytes.
     pub fn open(bytes: &[u8], passphrase: &Passphrase) -> Result<Self, VaultError> {
         let (preamble, sealed_identity, spending) = read(bytes)?;
         let (plain, sealing) = sealed_identity.open(&preamble, passphrase)?;
-        let identity = Identity::decode(&plain).map_err(VaultError::Identity)?;
-        Ok(Self { preamble, identity, sealing, spending })
+        let device = Device::decode(&plain).map_err(VaultError::Identity)?;
+        Ok(Self { preamble, device, sealing, spending })
     }
 
     /// Reads and opens the vault of `home`.
@@ -174,7 +171,7 @@ impl Vault {
 
     /// Its bytes, the identity sealed with a fresh nonce.
     pub fn seal(&self) -> Result<Vec<u8>, VaultError> {
-        let sealed = self.sealing.seal(Compartment::Identity, &self.preamble, &self.identity.encode())?;
+        let sealed = self.sealing.seal(Compartment::Identity, &self.preamble, &self.device.encode())?;
         let spending = self.spending.as_ref().map_or(&[][..], Sealed::as_bytes);
         Ok([&self.preamble[..], &sealed, spending].concat())
     }
@@ -185,13 +182,13 @@ impl Vault {
     }
 
     /// What the identity compartment holds.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    pub const fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The same, to be changed and then stored.
-    pub const fn identity_mut(&mut self) -> &mut Identity {
-        &mut self.identity
+    pub const fn device_mut(&mut self) -> &mut Device {
+        &mut self.device
     }
 
     /// The vault's own random name.

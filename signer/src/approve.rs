@@ -1,0 +1,90 @@
+//! An approver's device: it decodes the batch itself, a person reads it, and only then does it say yes.
+//!
+//! Called by the command `approve`, and by tests without a terminal. What must stay true: the device
+//! approves nothing that it cannot decode and build, nothing of another profile, nothing expired, nothing
+//! its own person made; it remembers the journal heads it is shown and prints the newest into its approval,
+//! so that a rolled-back signer is noticed (the third memory).
+
+use crate::session::Refusal;
+use crate::vault::Device;
+use airlock_shared::approval::SeenHead;
+use airlock_shared::document;
+use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
+use airlock_shared::roles::{approver, creator};
+
+/// A request that may be shown to the person.
+pub struct Readable {
+    request: ApprovalRequest,
+}
+
+impl Readable {
+    /// Decodes and checks the request with this number.
+    pub fn read(bytes: &[u8], number: usize, device: &Device, now: u64) -> Result<Self, Refusal> {
+        let request: ApprovalRequest =
+            document::read(bytes).map_err(|error| Refusal::of("decode", number, error.at.clone(), &error))?;
+        let content = &request.content;
+        creator::transactions(content)
+            .map_err(|error| Refusal::of("build", number, content.batch_id, &error).at(error.item))?;
+        if content.profile != device.profile {
+            let why = format!(
+                "a batch of profile {}, this device is for {}",
+                content.profile.name(),
+                device.profile.name()
+            );
+            return Err(Refusal::of("fresh.profile", number, content.profile.name(), why));
+        }
+        if content.expires_at <= now {
+            let why = format!("it expired at {}, now is {now}", content.expires_at);
+            return Err(Refusal::of("policy.expired", number, content.expires_at, why));
+        }
+        if content.creator == device.name {
+            let why = format!("{} made this batch and cannot approve it", content.creator);
+            return Err(Refusal::of("approve.creator", number, &content.creator, why));
+        }
+        for head in &request.heads {
+            check_head(number, head, device)?;
+        }
+        Ok(Self { request })
+    }
+
+    /// The request.
+    pub const fn request(&self) -> &ApprovalRequest {
+        &self.request
+    }
+
+    /// Journal heads that are older than what this device has seen: late, or rolled back. For review.
+    pub fn stale_heads<'a>(&'a self, device: &'a Device) -> impl Iterator<Item = &'a SeenHead> {
+        self.request.heads.iter().filter(|head| {
+            device.seen.iter().any(|known| known.signer == head.signer && known.sequence > head.sequence)
+        })
+    }
+
+    /// The person has read it and typed its words: approves, and remembers the heads.
+    pub fn approve(self, typed: &str, number: usize, device: &mut Device) -> Result<ApprovalReply, Refusal> {
+        let content = &self.request.content;
+        let digest = content.digest();
+        if !airlock_shared::words::confirms(typed, &digest) {
+            let found: String = typed.chars().take(128).collect();
+            return Err(Refusal::of("confirmation", number, found, "the words do not name this batch"));
+        }
+        self.request.heads.iter().for_each(|head| device.remember(*head));
+        let seen = device.seen.iter().find(|head| head.signer.fingerprint() == content.vault).copied();
+        let approval = approver::approve(content, device.name.clone(), seen, &device.key);
+        Ok(ApprovalReply { content: digest, approval })
+    }
+}
+
+/// Two heads with one number: the signer's journal has forked, or somebody lies.
+fn check_head(number: usize, head: &SeenHead, device: &Device) -> Result<(), Refusal> {
+    let forked = device.seen.iter().any(|known| {
+        known.signer == head.signer && known.sequence == head.sequence && known.head != head.head
+    });
+    if !forked {
+        return Ok(());
+    }
+    let why = format!(
+        "this device saw another head for journal entry {} of signer {}: its journal was replaced",
+        head.sequence, head.signer
+    );
+    Err(Refusal::of("approve.head_forked", number, head.head, why))
+}

@@ -1,0 +1,91 @@
+//! `approve`: an approver's device reads batches and approves them one by one.
+//!
+//! What must stay true: every batch is shown whole and its own words are typed; the approvals are written
+//! only after the device has remembered the heads it was shown.
+
+use super::{Place, now};
+use crate::approve::Readable;
+use crate::args::Exchange;
+use crate::failure::{Exit, Failure};
+use crate::qr::{Document, Inputs, Output, Written};
+use crate::review;
+use crate::vault::Device;
+use airlock_shared::document::Document as _;
+use airlock_shared::envelope::ApprovalReply;
+use airlock_shared::frames::{FrameSize, Level};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Answer {
+    format: &'static str,
+    version: u8,
+    person: String,
+    approvals: Vec<Approved>,
+}
+
+#[derive(Serialize)]
+struct Approved {
+    batch_id: String,
+    content: String,
+    files: Written,
+}
+
+/// Reads, shows, asks, writes.
+pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
+    let (home, _lock) = place.locked_home()?;
+    let inputs = Inputs::open(&args.input)?;
+    let output = Output::open(&args.out)?;
+    let size = frame_size(args.qr_version)?;
+    let mut vault = place.vault(&home)?;
+    place.enter_sandbox(&home, Some(&args.out))?;
+    let documents = inputs.documents()?;
+    if !(args.confirm.is_empty() || args.confirm.len() == documents.len()) {
+        let (given, needed) = (args.confirm.len(), documents.len());
+        return Err(Failure::usage(format!("{given} times --confirm for {needed} batches")));
+    }
+    let mut replies = Vec::new();
+    for (number, document) in documents.iter().enumerate() {
+        let given = args.confirm.get(number).map(String::as_str);
+        replies.push(approve(place, number, document, given, vault.device_mut())?);
+    }
+    vault.store(&home)?;
+    let mut approvals = Vec::new();
+    for (number, (batch_id, reply)) in replies.iter().enumerate() {
+        let name =
+            if replies.len() == 1 { "approval".to_owned() } else { format!("approval-{}", number + 1) };
+        let files = output.write(&name, &reply.to_json(), &reply.to_binary(), ApprovalReply::KIND, size)?;
+        approvals.push(Approved { batch_id: batch_id.clone(), content: reply.content.to_string(), files });
+    }
+    let person = vault.device().name.to_string();
+    let text = format!("{person} approved {} batches", approvals.len());
+    place.console.answer(&Answer { format: "airlock approvals", version: 1, person, approvals }, text)
+}
+
+fn approve(
+    place: &Place,
+    number: usize,
+    document: &Document,
+    given: Option<&str>,
+    device: &mut Device,
+) -> Result<(String, ApprovalReply), Failure> {
+    let now = now()?;
+    let readable = Readable::read(&document.bytes, number, device, now)?;
+    let content = &readable.request().content;
+    let digest = content.digest();
+    place.console.note(review::batch(content, &digest, &[], now));
+    for head in readable.stale_heads(device) {
+        place.console.note(format_args!(
+            "ATTENTION    the coordinator shows journal entry {} of signer {}, this device has seen a later one",
+            head.sequence, head.signer
+        ));
+    }
+    place.console.note(review::eight_words(&digest));
+    let typed = place.console.typed_words(given)?;
+    let batch_id = content.batch_id.to_string();
+    Ok((batch_id, readable.approve(&typed, number, device)?))
+}
+
+/// The QR size of answers.
+pub fn frame_size(version: u8) -> Result<FrameSize, Failure> {
+    FrameSize::new(version, Level::L).map_err(|error| Failure::new(Exit::Usage, "usage", error))
+}

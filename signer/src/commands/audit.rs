@@ -1,0 +1,105 @@
+//! `audit FILE…`: signed-batch files verified offline against the pinned keys of this home.
+//!
+//! What must stay true: nothing in a file is believed but the pins (roster and coordinator, from the vault);
+//! every file is judged even after one has failed; an item id signed in two different batches is found; one
+//! bad file fails the command.
+
+use super::Place;
+use crate::args::Inputs as Args;
+use crate::failure::{Exit, Failure};
+use crate::qr::{Document, Inputs};
+use crate::vault::Device;
+use airlock_shared::document;
+use airlock_shared::envelope::SignedBatch;
+use airlock_shared::roles::auditor::{Pins, Report, audit};
+use airlock_shared::{Digest, ItemId};
+use serde::Serialize;
+use std::collections::HashMap;
+
+#[derive(Serialize)]
+struct Answer {
+    format: &'static str,
+    version: u8,
+    files: Vec<Audited>,
+    passed: usize,
+    failed: usize,
+}
+
+#[derive(Serialize)]
+struct Audited {
+    file: String,
+    passed: bool,
+    finding: Option<String>,
+    content: Option<String>,
+    items: u64,
+    signatures: usize,
+    approvers: Vec<String>,
+    transactions: Vec<String>,
+}
+
+/// Reads and judges every file.
+pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
+    let home = place.home()?;
+    let inputs = Inputs::open(&args.input)?;
+    let vault = place.vault(&home)?;
+    place.enter_sandbox(&home, None)?;
+    let mut items = HashMap::new();
+    let files: Vec<_> =
+        inputs.documents()?.iter().map(|file| judge(file, vault.device(), &mut items)).collect();
+    let failed = files.iter().filter(|file| !file.passed).count();
+    let passed = files.len() - failed;
+    let lines: Vec<_> = files.iter().map(line).collect();
+    let text = format!("{}\n{passed} passed, {failed} failed", lines.join("\n"));
+    place.console.answer(&Answer { format: "airlock audit", version: 1, files, passed, failed }, text)?;
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, "audit", format!("{failed} of {} files failed", passed + failed)))
+}
+
+fn judge(file: &Document, device: &Device, items: &mut HashMap<ItemId, Digest>) -> Audited {
+    let mut audited = Audited {
+        file: file.origin.clone(),
+        passed: false,
+        finding: None,
+        content: None,
+        items: 0,
+        signatures: 0,
+        approvers: Vec::new(),
+        transactions: Vec::new(),
+    };
+    match report(file, device, items) {
+        Ok(report) => {
+            audited.passed = true;
+            audited.content = Some(report.content.to_string());
+            audited.items = report.totals.count;
+            audited.signatures = report.signatures;
+            audited.approvers = report.approvers;
+            audited.transactions = report.tx_ids.iter().map(hex::encode).collect();
+        }
+        Err(finding) => audited.finding = Some(finding),
+    }
+    audited
+}
+
+fn report(file: &Document, device: &Device, items: &mut HashMap<ItemId, Digest>) -> Result<Report, String> {
+    let signed: SignedBatch = document::read(&file.bytes).map_err(|error| error.to_string())?;
+    let roster = device.roster.as_ref().ok_or("UNANCHORED: this device has pinned no roster")?;
+    let named = device.coordinator(&signed.envelope.coordinator).or(device.coordinators.first());
+    let coordinator = named.ok_or("UNANCHORED: this device has paired no coordinator")?;
+    let pins = Pins { roster: roster.digest(), coordinator: coordinator.identity };
+    let report = audit(&signed, &pins).map_err(|finding| finding.to_string())?;
+    for item in &signed.envelope.content.items {
+        if *items.entry(item.id).or_insert(report.content) != report.content {
+            return Err(format!("envelope.content.items: {:?} was paid in another batch too", item.id));
+        }
+    }
+    Ok(report)
+}
+
+fn line(file: &Audited) -> String {
+    match &file.finding {
+        Some(finding) => format!("FAILED  {}: {finding}", file.file),
+        None => format!("ok      {}: {} items, {} signatures", file.file, file.items, file.signatures),
+    }
+}

@@ -1,0 +1,102 @@
+//! `journal show` and `journal verify`: what this signer has decided, and whether the record is whole.
+
+use super::Place;
+use crate::args::JournalAction;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::records::Access;
+use airlock_shared::journal::{Chain, Entry, Event};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Shown {
+    format: &'static str,
+    version: u8,
+    signer: String,
+    journal: Vec<Line>,
+    refusals: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    sequence: u64,
+    time: u64,
+    event: &'static str,
+    detail: String,
+    head: String,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    format: &'static str,
+    version: u8,
+    signer: String,
+    sequence: u64,
+    head: String,
+    refusals: u64,
+    refusals_head: String,
+    unsigned_intents: usize,
+    torn_bytes: u64,
+}
+
+/// Opening verifies framing, chain, signatures and anchor; both commands do it.
+pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
+    let home = place.home()?;
+    let vault = place.vault(&home)?;
+    let device = vault.device();
+    let journal = Journal::open(&home, device, Access::Read)?;
+    let refusals = Journal::open_refusals(&home, device, Access::Read)?;
+    match action {
+        JournalAction::Show => {
+            let shown = Shown {
+                format: "airlock journal",
+                version: 1,
+                signer: device.identity().to_string(),
+                journal: journal.entries().iter().map(|entry| line(Chain::Journal, entry)).collect(),
+                refusals: refusals.entries().iter().map(|entry| line(Chain::Refusals, entry)).collect(),
+            };
+            let text: Vec<_> = shown.journal.iter().chain(&shown.refusals).map(text).collect();
+            place.console.answer(&shown, text.join("\n"))
+        }
+        JournalAction::Verify => {
+            let (anchor, refused) = (journal.anchor(), refusals.anchor());
+            let verified = Verified {
+                format: "airlock journal state",
+                version: 1,
+                signer: device.identity().to_string(),
+                sequence: anchor.sequence,
+                head: anchor.head.to_string(),
+                refusals: refused.sequence,
+                refusals_head: refused.head.to_string(),
+                unsigned_intents: journal.intents().iter().filter(|one| one.receipt.is_none()).count(),
+                torn_bytes: journal.torn_bytes + refusals.torn_bytes,
+            };
+            let text = format!(
+                "journal whole: {} entries, head {}\nrefusals whole: {} entries, head {}\nintents without signatures: {}; torn bytes at the end: {}",
+                verified.sequence,
+                verified.head,
+                verified.refusals,
+                verified.refusals_head,
+                verified.unsigned_intents,
+                verified.torn_bytes
+            );
+            place.console.answer(&verified, text)
+        }
+    }
+}
+
+fn line(chain: Chain, entry: &Entry) -> Line {
+    let detail = match &entry.event {
+        Event::Genesis { profile, roster } => format!("{}, roster {roster}", profile.name()),
+        Event::Paired { coordinator } => format!("coordinator {coordinator}"),
+        Event::PolicyInstalled { version, digest } => format!("version {version}, {digest}"),
+        Event::Intent { content, .. } | Event::Signed { content, .. } => format!("content {content}"),
+        Event::Refused { content, code } => format!("{code}, content {content}"),
+    };
+    let head = entry.head(chain).to_string();
+    Line { sequence: entry.sequence, time: entry.time, event: entry.event.word(), detail, head }
+}
+
+fn text(line: &Line) -> String {
+    format!("{:>6}  {:>12}  {:<16} {}", line.sequence, line.time, line.event, line.detail)
+}

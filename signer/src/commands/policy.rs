@@ -1,0 +1,113 @@
+//! `policy sign`, `policy install`, `policy show`: what this signer may sign, under the custodians' hands.
+//!
+//! What must stay true: a custodian types the eight words of what they sign; installing journals first,
+//! pins in the vault second and writes the file last, and after a crash in between the same file may be
+//! installed again.
+
+use super::{Place, now};
+use crate::args::PolicyAction;
+use crate::failure::{Exit, Failure};
+use crate::home::Home;
+use crate::journal::{Beside, Journal};
+use crate::policy;
+use crate::records::Access;
+use crate::review;
+use airlock_shared::document::{self, Document as _};
+use airlock_shared::form::MAX_JSON_BYTES;
+use airlock_shared::journal::Event;
+use airlock_shared::policy::SignedPolicy;
+use airlock_shared::words;
+use serde::Serialize;
+use std::io::Read as _;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Answer {
+    format: &'static str,
+    version: u8,
+    name: String,
+    policy_version: u64,
+    digest: String,
+    words: String,
+    signatures: Vec<String>,
+}
+
+/// Carries out one of the three.
+pub fn run(place: &Place, action: PolicyAction) -> Result<(), Failure> {
+    match action {
+        PolicyAction::Sign { file, out, confirm } => {
+            sign(place, &file, out.as_deref().unwrap_or(&file), confirm.as_deref())
+        }
+        PolicyAction::Install { file } => install(place, &file),
+        PolicyAction::Show => show(place, &place.home()?),
+    }
+}
+
+fn read(file: &Path) -> Result<SignedPolicy, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Transfer, "input", format!("{}: {error}", file.display()));
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(failed)?;
+    opened.take(MAX_JSON_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    document::read(&bytes).map_err(|error| Failure::new(Exit::Transfer, "document", error))
+}
+
+fn sign(place: &Place, file: &Path, out: &Path, confirm: Option<&str>) -> Result<(), Failure> {
+    let mut signed = read(file)?;
+    let vault = place.vault(&place.home()?)?;
+    let digest = signed.policy.digest();
+    place.console.note(review::policy(&signed.policy));
+    place.console.confirm(confirm, &digest)?;
+    policy::sign(vault.device(), &mut signed)?;
+    std::fs::write(out, signed.to_json())
+        .map_err(|error| Failure::new(Exit::Transfer, "output", format!("{}: {error}", out.display())))?;
+    answer(place, &signed)
+}
+
+fn install(place: &Place, file: &Path) -> Result<(), Failure> {
+    let (home, _lock) = place.locked_home()?;
+    let signed = read(file)?;
+    let mut vault = place.vault(&home)?;
+    let pin = policy::accept(&home, vault.device(), &signed)?;
+    if vault.device().policy != Some(pin) {
+        let mut journal = Journal::open(&home, vault.device(), Access::Append)?;
+        let event = Event::PolicyInstalled { version: pin.version, digest: pin.digest };
+        journal.append(now()?, event, Beside::Nothing, vault.device())?;
+        vault.device_mut().journal = journal.anchor();
+        vault.device_mut().policy = Some(pin);
+        vault.store(&home)?;
+    }
+    policy::store(&home, &signed)?;
+    answer(place, &signed)
+}
+
+fn show(place: &Place, home: &Home) -> Result<(), Failure> {
+    let vault = place.vault(home)?;
+    let signed = policy::load(home, vault.device())?;
+    if place.console.json() {
+        return place.console.print(signed.to_json().trim_end());
+    }
+    place.console.print(&review::policy(&signed.policy))
+}
+
+fn answer(place: &Place, signed: &SignedPolicy) -> Result<(), Failure> {
+    let digest = signed.policy.digest();
+    let answer = Answer {
+        format: "airlock policy state",
+        version: 1,
+        name: signed.policy.name.to_string(),
+        policy_version: signed.policy.version,
+        digest: digest.to_string(),
+        words: words::words(&digest),
+        signatures: signed.signatures.iter().map(|given| given.custodian.to_string()).collect(),
+    };
+    let text = format!(
+        "policy {} version {}: {} signatures\ndigest {}\n{}",
+        answer.name,
+        answer.policy_version,
+        answer.signatures.len(),
+        answer.digest,
+        answer.words
+    );
+    place.console.answer(&answer, text)
+}

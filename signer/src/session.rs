@@ -1,0 +1,290 @@
+//! The order of work for a bundle, one struct a step; each ends in the next or in a named refusal.
+//!
+//! ```text
+//! Decoded -> Authentic -> Fresh -> Permitted -> Accountable -> Reviewed -> Unlocked -> Intended -> Replies
+//! ```
+//! decode, authenticity, freshness, policy, journal pre-checks, review, unlock (and the checks that depend
+//! on time again), journal intent, sign, journal entry, release. Called by the commands `sign` and `inspect`
+//! and by tests, without a terminal. What must stay true: no step can be skipped, because each takes the
+//! one before it by value; one bad item refuses everything; nothing is signed before its intent is on the
+//! disk; nothing is returned before its entry is.
+
+mod checks;
+mod release;
+
+use crate::home::{Home, Lock};
+use crate::journal::{Journal, JournalError};
+use crate::policy::{self, StoreError};
+use crate::records::Access;
+use crate::vault::Vault;
+use airlock_shared::Digest;
+use airlock_shared::approval::digest_of;
+use airlock_shared::chain::Unsigned;
+use airlock_shared::envelope::{Bundle, Envelope, Receipt};
+use airlock_shared::policy::rules::explain;
+use airlock_shared::policy::{Policy, Rule, SignedPolicy};
+use airlock_shared::roles::creator;
+use airlock_shared::{document, policy as rules};
+pub use release::{Ended, Intended, Refused, Unlocked};
+
+/// The signer's own state, open and locked for the length of one command.
+pub struct Signer {
+    home: Home,
+    vault: Vault,
+    journal: Journal,
+    refusals: Journal,
+    policy: SignedPolicy,
+    _lock: Option<Lock>,
+}
+
+/// Why the signer's own state does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The journal or the refusals.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The policy.
+    #[error(transparent)]
+    Policy(#[from] StoreError),
+}
+
+impl Signer {
+    /// Opens journal, refusals and policy of an open vault. Without the lock nothing may be changed, and
+    /// only `inspect` works so.
+    pub fn open(home: Home, lock: Option<Lock>, vault: Vault) -> Result<Self, StateError> {
+        let access = if lock.is_some() { Access::Append } else { Access::Read };
+        let journal = Journal::open(&home, vault.device(), access)?;
+        let refusals = Journal::open_refusals(&home, vault.device(), access)?;
+        let policy = policy::load(&home, vault.device())?;
+        Ok(Self { home, vault, journal, refusals, policy, _lock: lock })
+    }
+
+    /// The open vault.
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The journal.
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The policy in force.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy.policy
+    }
+
+    /// Runs every check that comes before review. Changes nothing.
+    pub fn examine(&self, bytes: &[u8], now: u64) -> Result<Accountable, Box<Examined>> {
+        let decoded = Decoded::read(bytes).map_err(|refusal| Examined::undecoded(bytes, refusal))?;
+        let batches = self.known_of(&decoded.0);
+        let refuse = |authentic| {
+            let batches = batches.clone();
+            move |refusal| Box::new(Examined { refusal, authentic, batches })
+        };
+        let authentic = decoded.authenticate(self).map_err(refuse(false))?;
+        let fresh = authentic.check_freshness(self, now).map_err(refuse(true))?;
+        let permitted = fresh.judge(self, now).map_err(refuse(true))?;
+        permitted.check_journal(self).map_err(refuse(true))
+    }
+
+    /// What a refusal of these batches is recorded against.
+    pub fn known_of(&self, batches: &[Batch]) -> Vec<Known> {
+        let us = self.vault.device().identity();
+        let known = |batch: &Batch| Known {
+            content: batch.digest,
+            approvals: digest_of(&batch.envelope.approvals),
+            acknowledged: batch
+                .envelope
+                .heads
+                .iter()
+                .find(|head| head.signer == us)
+                .map_or(0, |head| head.sequence),
+        };
+        batches.iter().map(known).collect()
+    }
+
+    /// Every rule's verdict on one batch of an examined bundle, for review.
+    pub fn explain(&self, bundle: &Accountable, number: usize, now: u64) -> Result<Verdicts, Refusal> {
+        let spent = checks::spent(self, &bundle.0, number, now)?;
+        Ok(explain(&checks::facts(self, &bundle.0, number, now, spent)))
+    }
+}
+
+/// Every rule with its verdict.
+pub type Verdicts = Vec<(Rule, Result<(), rules::Refusal>)>;
+
+/// A check that was not passed. Its code is stable and travels in the receipt.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{code}{}{}: {why}", batch.map_or(String::new(), |i| format!(", batch {i}")), item.map_or(String::new(), |i| format!(", item {i}")))]
+pub struct Refusal {
+    /// Which check or rule.
+    pub code: String,
+    /// Which batch of the bundle, counted from 0.
+    pub batch: Option<usize>,
+    /// Which item of it, counted from 0.
+    pub item: Option<usize>,
+    /// The value that was refused.
+    pub found: String,
+    /// The sentence for people.
+    pub why: String,
+}
+
+impl Refusal {
+    /// A refusal of one batch.
+    pub(crate) fn of(code: &str, batch: usize, found: impl ToString, why: impl ToString) -> Self {
+        let (found, why) = (found.to_string(), why.to_string());
+        Self { code: code.to_owned(), batch: Some(batch), item: None, found, why }
+    }
+
+    pub(crate) fn at(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    pub(crate) fn by_rule(batch: usize, refusal: rules::Refusal) -> Self {
+        let why = format!("{} is against {}", refusal.found, refusal.allowed);
+        let of = Self::of(refusal.rule.word(), batch, refusal.found, why);
+        Self { item: refusal.item, ..of }
+    }
+}
+
+/// How far an examination came: what a refusal is recorded against.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// What was not passed.
+    pub refusal: Refusal,
+    /// Did a paired coordinator send it? Only then is there a receipt.
+    pub authentic: bool,
+    /// Digest of each content and of its approvals; for bytes that did not decode, one of the bytes.
+    pub batches: Vec<Known>,
+}
+
+/// What is known of a batch when it is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Digest of the content.
+    pub content: Digest,
+    /// Digest of the approvals.
+    pub approvals: Digest,
+    /// The coordinator's newest entry of our journal, 0 for none.
+    pub acknowledged: u64,
+}
+
+impl Examined {
+    fn undecoded(bytes: &[u8], refusal: Refusal) -> Box<Self> {
+        let content = Digest::of("airlock:undecoded:1", bytes);
+        let known = Known { content, approvals: Digest::ZERO, acknowledged: 0 };
+        Box::new(Self { refusal, authentic: false, batches: vec![known] })
+    }
+}
+
+/// One batch of the bundle with what follows from it.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub(crate) envelope: Envelope,
+    pub(crate) digest: Digest,
+    pub(crate) transactions: Vec<Vec<Unsigned>>,
+    pub(crate) standing: Standing,
+}
+
+/// Where a batch stands in the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Never seen.
+    New,
+    /// Its intent is journalled, its signatures are not: only exactly this batch may be completed.
+    Interrupted,
+    /// Signed before: the same bytes may leave again.
+    Signed(Box<Receipt>),
+}
+
+impl Batch {
+    /// The envelope.
+    pub const fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Digest of its content.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The transactions of one item; none for an item that is not there.
+    pub fn transactions_of(&self, item: usize) -> &[Unsigned] {
+        self.transactions.get(item).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where it stands in the journal.
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+}
+
+/// A bundle whose bytes are canonical and whose transactions build.
+pub struct Decoded(Vec<Batch>);
+
+/// A bundle that a paired coordinator sealed.
+pub struct Authentic(Vec<Batch>);
+
+/// A bundle for this vault, at a time and with journal heads that this signer can believe.
+pub struct Fresh(Vec<Batch>);
+
+/// A bundle that passes every rule of the policy, item by item.
+pub struct Permitted(Vec<Batch>);
+
+/// A bundle that repeats nothing the journal knows.
+pub struct Accountable(Vec<Batch>);
+
+/// A bundle whose eight words a person has typed after reading it.
+pub struct Reviewed(Vec<Batch>);
+
+impl Decoded {
+    /// Reads the canonical bytes of a bundle and builds every transaction from its fields.
+    pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let undecodable = |found: String, why: String| Refusal {
+            code: "decode".to_owned(),
+            batch: None,
+            item: None,
+            found,
+            why,
+        };
+        let bundle: Bundle =
+            document::read(bytes).map_err(|error| undecodable(error.at.clone(), error.to_string()))?;
+        let batch = |(number, envelope): (usize, Envelope)| {
+            let transactions = creator::transactions(&envelope.content).map_err(|error| {
+                Refusal::of("build", number, envelope.content.batch_id, &error).at(error.item)
+            })?;
+            let digest = envelope.content.digest();
+            Ok(Batch { envelope, digest, transactions, standing: Standing::New })
+        };
+        bundle.envelopes.into_iter().enumerate().map(batch).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Accountable {
+    /// The batches, for review.
+    pub fn batches(&self) -> &[Batch] {
+        &self.0
+    }
+
+    /// What the eight words stand for.
+    pub fn words_digest(&self) -> Digest {
+        let digests: Vec<_> = self.0.iter().map(|batch| batch.digest).collect();
+        airlock_shared::envelope::words_digest_of(&digests)
+    }
+
+    /// A person has read every batch and typed these words.
+    pub fn confirm(self, typed: &str) -> Result<Reviewed, Refusal> {
+        if airlock_shared::words::confirms(typed, &self.words_digest()) {
+            return Ok(Reviewed(self.0));
+        }
+        Err(Refusal {
+            code: "confirmation".to_owned(),
+            batch: None,
+            item: None,
+            found: typed.chars().take(128).collect(),
+            why: "the words do not name what is on this screen".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! After review: unlock, journal, sign, journal, release; and what a refusal leaves behind.
+//!
+//! Called by the command `sign`. What must stay true: an intent is on the disk, and anchored in the vault,
+//! before a key is used; a reply is returned only once its entry is on the disk; a batch that was signed
+//! before gives the same bytes and no second entry; a refusal moves the refusals' chain, never the
+//! journal's head.
+
+use super::checks::judge_all;
+use super::{Batch, Examined, Known, Refusal, Reviewed, Signer, Standing};
+use crate::home::HomeError;
+use crate::journal::{Beside, JournalError};
+use crate::keys::{KeyError, Master};
+use crate::sign::{self, SignError};
+use crate::vault::VaultError;
+use airlock_shared::approval::digest_of;
+use airlock_shared::batch::Wallet;
+use airlock_shared::chain::Signature;
+use airlock_shared::envelope::{MAX_UNACKNOWLEDGED, Outcome, Receipt, Replies, Reply, signatures_digest};
+use airlock_shared::identity::IdentitySignature;
+use airlock_shared::journal::{Entry, Event, Record};
+use airlock_shared::wallet::Role;
+use std::collections::{BTreeSet, HashMap};
+
+/// How signing ended without signatures.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// A check was not passed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The journal could not be written; nothing more is done.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The vault could not be written.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The home could not be written.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A key could not be derived.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A signature could not be made, or was not by the right key.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// Signing again gave other bytes than the journal recorded.
+    #[error("the signatures of content {content} differ from those that the journal recorded")]
+    NotTheSame {
+        /// Digest of the content.
+        content: airlock_shared::Digest,
+    },
+}
+
+/// A refusal on record, and the receipts that say so.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// What was not passed.
+    pub refusal: Refusal,
+    /// One reply per batch; none for a stranger's bundle.
+    pub replies: Option<Replies>,
+}
+
+/// A reviewed bundle whose every wallet was proven to be ours.
+pub struct Unlocked(Vec<Batch>);
+
+/// A bundle whose intents are on the disk. The only thing that `sign` signs.
+pub struct Intended(Vec<Batch>);
+
+impl Intended {
+    pub(crate) fn batches(&self) -> &[Batch] {
+        &self.0
+    }
+}
+
+impl Reviewed {
+    /// Proves every own wallet by deriving it, and repeats the checks that depend on time.
+    fn unlock(self, signer: &Signer, master: &Master, now: u64) -> Result<Unlocked, Ended> {
+        for (number, batch) in self.0.iter().enumerate() {
+            prove_wallets(number, batch, master)?;
+        }
+        judge_all(signer, &self.0, now)?;
+        Ok(Unlocked(self.0))
+    }
+}
+
+/// The key at every source's path must have the source's address; so must every destination that is said
+/// to be our own.
+fn prove_wallets(number: usize, batch: &Batch, master: &Master) -> Result<(), Ended> {
+    let content = &batch.envelope.content;
+    let mut accounts = HashMap::new();
+    for role in Role::ALL {
+        accounts.insert(role, master.account(content.network, role)?);
+    }
+    let mut proven = BTreeSet::new();
+    for (place, item) in content.items.iter().enumerate() {
+        let own = item.own.map(|(role, index)| Wallet { role, index, address: item.destination });
+        let claims = [(content.source_of(place), "source.not_ours"), (own, "own.not_ours")];
+        for (wallet, code) in claims.into_iter().filter_map(|(wallet, code)| Some((wallet?, code))) {
+            if proven.contains(&wallet) {
+                continue;
+            }
+            let derived = accounts[&wallet.role].address(wallet.index)?;
+            if derived != wallet.address {
+                let why = format!(
+                    "{} wallet {} of this vault is {derived}, not {}",
+                    wallet.role.name(),
+                    wallet.index,
+                    wallet.address
+                );
+                return Err(Refusal::of(code, number, wallet.address, why).at(place).into());
+            }
+            proven.insert(wallet);
+        }
+    }
+    Ok(())
+}
+
+impl Signer {
+    /// From a reviewed bundle to replies that may leave. `now` is asked again after the unlock.
+    pub fn sign(&mut self, reviewed: Reviewed, master: &Master, now: u64) -> Result<Replies, Ended> {
+        let unlocked = reviewed.unlock(self, master, now)?;
+        let intended = self.intend(unlocked, now)?;
+        let signatures = sign::sign(&intended, master)?;
+        self.release(intended, signatures, now)
+    }
+
+    fn intend(&mut self, unlocked: Unlocked, now: u64) -> Result<Intended, Ended> {
+        let time = now.max(self.journal.time());
+        for batch in unlocked.0.iter().filter(|batch| batch.standing == Standing::New) {
+            let tx_ids = |place: usize| {
+                batch.transactions[place].iter().filter_map(|unsigned| unsigned.tx_id()).collect()
+            };
+            let record = Record::of(&batch.envelope.content, time, tx_ids).ok_or_else(|| {
+                Refusal::of("build", 0, batch.envelope.content.batch_id, "an item has no source")
+            })?;
+            let approvals = digest_of(&batch.envelope.approvals);
+            let event = Event::Intent { content: batch.digest, approvals, record: record.digest() };
+            self.journal.append(time, event, Beside::Record(record), self.vault.device())?;
+        }
+        self.anchor()?;
+        Ok(Intended(unlocked.0))
+    }
+
+    /// The vault remembers where both chains stand.
+    fn anchor(&mut self) -> Result<(), Ended> {
+        let (journal, refusals) = (self.journal.anchor(), self.refusals.anchor());
+        let device = self.vault.device_mut();
+        if (device.journal, device.refusals) != (journal, refusals) {
+            (device.journal, device.refusals) = (journal, refusals);
+            self.vault.store(&self.home)?;
+        }
+        Ok(())
+    }
+
+    fn release(
+        &mut self,
+        intended: Intended,
+        signatures: Vec<Vec<Signature>>,
+        now: u64,
+    ) -> Result<Replies, Ended> {
+        let mut replies = Vec::with_capacity(signatures.len());
+        for (batch, signatures) in intended.0.iter().zip(signatures) {
+            let made = signatures_digest(&signatures);
+            let receipt = match &batch.standing {
+                Standing::Signed(receipt) if receipt.outcome == (Outcome::Signed { signatures: made }) => {
+                    (**receipt).clone()
+                }
+                Standing::Signed(_) => return Err(Ended::NotTheSame { content: batch.digest }),
+                Standing::New | Standing::Interrupted => self.record(batch, made, now)?,
+            };
+            replies.push(Reply { receipt, signatures });
+        }
+        self.anchor()?;
+        Ok(Replies { replies })
+    }
+
+    /// Journals the signatures and makes their receipt, which the journal keeps beside the entry.
+    fn record(
+        &mut self,
+        batch: &Batch,
+        signatures: airlock_shared::Digest,
+        now: u64,
+    ) -> Result<Receipt, Ended> {
+        let event = Event::Signed { content: batch.digest, signatures };
+        let entry = self.journal.next_entry(now, event, self.vault.device());
+        let content = &batch.envelope.content;
+        let nonce_of = |wallet: Wallet| self.journal.highest_nonce(content.network, wallet.address.payload());
+        let known = self.known_of(std::slice::from_ref(batch))[0];
+        let receipt = Receipt {
+            highest_nonce: content.source.map_or(0, nonce_of),
+            ..self.receipt(known, Outcome::Signed { signatures }, entry.clone(), now)
+        };
+        let receipt = receipt.sign(&self.vault.device().key);
+        self.journal.append_entry(entry, Beside::Receipt(Box::new(receipt.clone())))?;
+        Ok(receipt)
+    }
+
+    /// A receipt that is not signed yet.
+    fn receipt(&self, known: Known, outcome: Outcome, entry: Entry, now: u64) -> Receipt {
+        let newer = self.journal.entries_after(known.acknowledged, MAX_UNACKNOWLEDGED);
+        Receipt {
+            content: known.content,
+            approvals: known.approvals,
+            outcome,
+            highest_item: self.journal.highest_item(),
+            highest_nonce: 0,
+            time: now,
+            unacknowledged: newer.iter().filter(|one| one.sequence < entry.sequence).cloned().collect(),
+            entry,
+            signature: IdentitySignature::from_bytes([0; 64]),
+        }
+    }
+
+    /// Puts a refusal on record. Every batch of the bundle is refused with it; a paired coordinator gets a
+    /// signed receipt for each.
+    pub fn refuse(&mut self, examined: Examined, now: u64) -> Result<Refused, Ended> {
+        let Examined { refusal, authentic, batches } = examined;
+        let mut replies = Vec::new();
+        for (number, known) in batches.into_iter().enumerate() {
+            let own = refusal.batch.is_none_or(|batch| batch == number);
+            let code = if own { refusal.code.clone() } else { "bundle.refused".to_owned() };
+            let event = Event::Refused { content: known.content, code: code.clone() };
+            self.refusals.append(now, event, Beside::Nothing, self.vault.device())?;
+            if let Some(entry) = self.journal.entries().last().filter(|_| authentic).cloned() {
+                let outcome = Outcome::Refused { code, why: cut(&refusal.to_string(), 512) };
+                let receipt = self.receipt(known, outcome, entry, now).sign(&self.vault.device().key);
+                replies.push(Reply { receipt, signatures: Vec::new() });
+            }
+        }
+        self.anchor()?;
+        let replies = if replies.is_empty() { None } else { Some(Replies { replies }) };
+        Ok(Refused { refusal, replies })
+    }
+}
+
+/// At most `most` bytes, cut between characters.
+fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text[..end].to_owned()
+}

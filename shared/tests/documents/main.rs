@@ -5,6 +5,7 @@
 //! digests and words that follow from them. `invalid/NAME.json` or `.hex` is wrong in exactly one way, and
 //! `invalid/cases.json` says as which document it is read and how it is refused. With
 //! `AIRLOCK_WRITE_FIXTURES=1` the files are written instead of compared (`scripts/fixtures.sh --write`).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod invalid;
 #[path = "../sample/mod.rs"]

@@ -55,7 +55,8 @@ fn a_command_that_panics_is_undone_and_the_writer_goes_on() {
         stage.give("ann", "USDT", 100).await;
         let work = stage.app.writer.commit(|unit| {
             Box::pin(async move {
-                let (from, to) = (Account::available("ann", &asset("USDT")), Account::Suspense(asset("USDT")));
+                let (from, to) =
+                    (Account::available("ann", &asset("USDT")), Account::Suspense(asset("USDT")));
                 unit.post(Posting::new("lost", "1").minor(from, to, minor(5))).await?;
                 panic!("on purpose");
                 #[allow(unreachable_code)]
@@ -121,10 +122,7 @@ fn a_hold_is_settled_or_released_once() {
         let reserve = Account::reserve(evm_wallet(1), &asset("USDT"));
         let settle = |hold: &'static str, amount: i64| {
             let parts = [(reserve.clone(), minor(amount)), (Account::FeesEarned(asset("USDT")), minor(1))];
-            stage
-                .app
-                .writer
-                .commit(move |unit| Box::pin(async move { unit.settle(hold, &parts).await }))
+            stage.app.writer.commit(move |unit| Box::pin(async move { unit.settle(hold, &parts).await }))
         };
         let release = |hold: &'static str| {
             stage.app.writer.commit(move |unit| Box::pin(async move { unit.release(hold).await }))
@@ -159,7 +157,10 @@ fn dust_is_kept_to_the_last_base_unit() {
         assert_eq!(stage.balance("ann", "USDT").await, (2, 0));
         let mut db = stage.app.db.reader().await.unwrap();
         let reserves = airlock_coordinator::ledger::store::reserves(&mut db).await.unwrap();
-        assert_eq!((reserves[0].balance_minor, reserves[0].dust_base.to_string().as_str()), (3, "500000000000"));
+        assert_eq!(
+            (reserves[0].balance_minor, reserves[0].dust_base.to_string().as_str()),
+            (3, "500000000000")
+        );
         stage.prove().await;
     });
 }
@@ -215,7 +216,8 @@ fn an_overflowing_balance_is_refused_and_nothing_moves() {
         stage.give("ann", "USDT", i64::MAX - 1).await;
         let second = stage.app.writer.commit(|unit| {
             Box::pin(async move {
-                let (capital, ann) = (Account::Suspense(asset("USDT")), Account::available("ann", &asset("USDT")));
+                let (capital, ann) =
+                    (Account::Suspense(asset("USDT")), Account::available("ann", &asset("USDT")));
                 unit.post(Posting::new("gift", "more").minor(capital, ann, minor(2))).await
             })
         });
@@ -284,7 +286,8 @@ fn two_coordinators_on_one_database_keep_one_truth() {
         let results = join_all((0..200usize).map(|n| {
             let app = apps[n % 2].clone();
             async move {
-                let (from, to) = (Account::available("ann", &asset("USDT")), Account::available("bob", &asset("USDT")));
+                let (from, to) =
+                    (Account::available("ann", &asset("USDT")), Account::available("bob", &asset("USDT")));
                 let posting = Posting::new("payment", format!("p{n}")).minor(from, to, minor(10));
                 app.writer.commit(move |unit| Box::pin(async move { unit.post(posting).await })).await
             }

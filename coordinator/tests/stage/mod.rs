@@ -9,6 +9,7 @@ use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{self, Database};
 use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting};
+use airlock_coordinator::people::create::{self, Created};
 use airlock_shared::{Address, MinorUnits, Network};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use std::future::Future;
@@ -145,7 +146,10 @@ async fn fresh_postgres(server: &str) -> String {
 pub fn postgres_server() -> Option<String> {
     let server = std::env::var("AIRLOCK_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     let required = std::env::var("AIRLOCK_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-    assert!(server.is_some() || !required, "AIRLOCK_REQUIRE_POSTGRES=1 but AIRLOCK_TEST_POSTGRES names no server");
+    assert!(
+        server.is_some() || !required,
+        "AIRLOCK_REQUIRE_POSTGRES=1 but AIRLOCK_TEST_POSTGRES names no server"
+    );
     server
 }
 
@@ -167,4 +171,70 @@ where
 /// A command's refusal, in words.
 pub fn told<T: std::fmt::Debug>(result: Result<T, LedgerError>) -> String {
     result.unwrap_err().to_string()
+}
+
+/// The API of a stage, served on a port of its own, with an operator, a partner and two of its users.
+pub struct Served {
+    pub stage: Stage,
+    pub url: String,
+    pub http: reqwest::Client,
+    pub operator: Created,
+    pub second_operator: Created,
+    pub partner: Created,
+    pub ann: Created,
+    pub bob: Created,
+}
+
+/// An answer: status and JSON body.
+pub type Answer = (u16, serde_json::Value);
+
+impl Served {
+    pub async fn open(stage: Stage) -> Self {
+        // Installed once per process; a second try finds it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = airlock_coordinator::api::router(stage.app.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let writer = stage.app.writer.clone();
+        let partner = create::partner(&writer, "acme").await.unwrap();
+        Self {
+            url,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            operator: create::operator(&writer, "alice").await.unwrap(),
+            second_operator: create::operator(&writer, "oscar").await.unwrap(),
+            ann: create::user(&writer, "acme", "ann").await.unwrap(),
+            bob: create::user(&writer, &partner.id, "bob").await.unwrap(),
+            partner,
+            stage,
+        }
+    }
+
+    pub async fn get(&self, who: &Created, path: &str) -> Answer {
+        answer(self.http.get(format!("{}{path}", self.url)).bearer_auth(&who.token)).await
+    }
+
+    pub async fn post(&self, who: &Created, path: &str, body: serde_json::Value) -> Answer {
+        answer(self.http.post(format!("{}{path}", self.url)).bearer_auth(&who.token).json(&body)).await
+    }
+
+    pub async fn post_once(&self, who: &Created, path: &str, key: &str, body: serde_json::Value) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&who.token);
+        answer(request.header("Idempotency-Key", key).json(&body)).await
+    }
+}
+
+/// Sends a request; checks the error shape of every refusal on the way.
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body: serde_json::Value = response.json().await.unwrap_or_default();
+    if status >= 400 {
+        let error = &body["error"];
+        assert_eq!(error["request_id"], id.as_str(), "{body}");
+        assert!(error["code"].is_string() && error["message"].is_string(), "{body}");
+        assert!(error["retryable"].is_boolean() && body.as_object().unwrap().len() == 1, "{body}");
+    }
+    (status, body)
 }

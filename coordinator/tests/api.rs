@@ -1,0 +1,147 @@
+//! The HTTP rim: error shape, credentials, idempotency keys, treasury. On both databases.
+
+mod stage;
+
+use futures::future::join_all;
+use serde_json::json;
+use stage::{Served, answer, on_each_database};
+
+const TRON: &str = "tron:0xa1710c4b";
+const HOT: &str = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8";
+
+#[test]
+fn every_refusal_has_the_one_shape() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let url = |path: &str| format!("{}{path}", served.url);
+        let token = &served.operator.token;
+        let http = &served.http;
+        let big = vec![b'x'; served.stage.app.config.server.body_limit_bytes + 1];
+        let approve = url("/v1/withdrawals/x/approve");
+        let cases = [
+            (404, "no_such_route", http.get(url("/nowhere"))),
+            (405, "method_not_allowed", http.delete(url("/v1/balances"))),
+            (401, "unauthorized", http.get(url("/v1/balances"))),
+            (401, "unauthorized", http.get(url("/v1/balances")).bearer_auth("alk_00")),
+            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{")),
+            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1,\"x\":2}")),
+            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1}{}")),
+            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1,\"revision\":1}")),
+            (400, "bad_query", http.get(url("/v1/withdrawals?limit=501")).bearer_auth(token)),
+            (400, "bad_query", http.get(url("/v1/withdrawals?colour=red")).bearer_auth(token)),
+            (400, "user_needed", http.get(url("/v1/balances")).bearer_auth(token)),
+            (404, "not_found", http.get(url("/v1/balances?user=nobody")).bearer_auth(token)),
+            (404, "not_found", http.get(url("/v1/withdrawals/nothing")).bearer_auth(token)),
+            (413, "body_too_large", http.post(&approve).bearer_auth(token).body(big)),
+        ];
+        for (status, code, request) in cases {
+            let (found, body) = answer(request).await;
+            assert_eq!((found, body["error"]["code"].as_str()), (status, Some(code)), "{body}");
+        }
+    });
+}
+
+#[test]
+fn health_needs_no_credential() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        for path in ["/health", "/health/live", "/health/ready"] {
+            let (status, body) = answer(served.http.get(format!("{}{path}", served.url))).await;
+            assert_eq!(status, 200, "{path} {body}");
+        }
+    });
+}
+
+#[test]
+fn opening_capital_is_booked_once_and_by_operators_only() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let path = "/v1/treasury/opening-capital";
+        let body = json!({ "network": TRON, "wallet": HOT, "asset": "USDT", "amount_base": "5000000000" });
+        assert_eq!(served.post_once(&served.partner, path, "k1", body.clone()).await.0, 403);
+        assert_eq!(served.post(&served.operator, path, body.clone()).await.0, 400);
+        let first = served.post_once(&served.operator, path, "k1", body.clone()).await;
+        assert_eq!(first.0, 201, "{}", first.1);
+        assert_eq!(served.post_once(&served.operator, path, "k1", body).await, first);
+        for (field, value, code) in [
+            ("network", "tron:0x2b6653dc", "unknown_network"),
+            ("wallet", "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "not_our_wallet"),
+            ("asset", "BNB", "unknown_asset"),
+            ("amount_base", "0", "bad_amount"),
+            ("amount_base", "1.5", "bad_amount"),
+        ] {
+            let mut body =
+                json!({ "network": TRON, "wallet": HOT, "asset": "USDT", "amount_base": "5000000000" });
+            body[field] = json!(value);
+            let (status, body) = served.post_once(&served.operator, path, "k2", body).await;
+            assert_eq!((status, body["error"]["code"].as_str()), (422, Some(code)), "{body}");
+        }
+        let (_, trial) = served.get(&served.operator, "/v1/ledger/trial-balance").await;
+        assert_eq!(trial["balanced"], true);
+        assert_eq!(trial["assets"][0]["debit"], "5000");
+        assert_eq!(served.get(&served.ann, "/v1/ledger/trial-balance").await.0, 403);
+        served.stage.prove().await;
+    });
+}
+
+#[test]
+fn a_hundred_parallel_repeats_have_one_effect_and_one_answer() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let ann = served.ann.id.clone();
+        served.stage.give(&ann, "USDT", 100_000_000).await;
+        let body = json!({ "network": TRON, "asset": "USDT", "to": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "amount": "5" });
+        // The token's own contract is refused, and a refusal is not stored: the key is still free.
+        let refused = served.post_once(&served.ann, "/v1/withdrawals", "k", body.clone()).await;
+        assert_eq!(refused.1["error"]["code"], "token_contract");
+        let mut good = body.clone();
+        good["to"] = json!("TWd4WrZ9wn84f5x1hZhL4DHvk738ns5jwb");
+        let served = &served;
+        let answers =
+            join_all((0..100).map(|_| served.post_once(&served.ann, "/v1/withdrawals", "k", good.clone())))
+                .await;
+        assert_eq!(answers[0].0, 201, "{}", answers[0].1);
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        assert_eq!(served.stage.balance(&ann, "USDT").await, (94_000_000, 6_000_000));
+        let mut other = good.clone();
+        other["amount"] = json!("6");
+        let (status, body) = served.post_once(&served.ann, "/v1/withdrawals", "k", other).await;
+        assert_eq!((status, body["error"]["code"].as_str()), (409, Some("idempotency_key_reused")));
+        // Another caller's key is another key.
+        served.stage.give(&served.bob.id, "USDT", 100_000_000).await;
+        assert_eq!(served.post_once(&served.bob, "/v1/withdrawals", "k", good).await.0, 201);
+        served.stage.prove().await;
+    });
+}
+
+#[test]
+fn people_see_their_own_money_only() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let other =
+            airlock_coordinator::people::create::partner(&served.stage.app.writer, "other").await.unwrap();
+        served.stage.give(&served.ann.id, "USDT", 1_500_000).await;
+        let of_ann = format!("/v1/balances?user={}", served.ann.id);
+        let (_, own) = served.get(&served.ann, "/v1/balances").await;
+        assert_eq!(own["balances"][0], json!({ "asset": "USDT", "available": "1.5", "held": "0" }));
+        assert_eq!(served.get(&served.partner, &of_ann).await.1, own);
+        assert_eq!(served.get(&served.operator, &of_ann).await.1, own);
+        assert_eq!(served.get(&served.bob, &of_ann).await.0, 404);
+        assert_eq!(served.get(&other, &of_ann).await.0, 404);
+    });
+}
+
+#[test]
+fn a_person_is_made_once_and_bad_names_are_refused() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let writer = &served.stage.app.writer;
+        use airlock_coordinator::people::create::{CreateError, operator, partner, user};
+        assert!(matches!(operator(writer, "alice").await, Err(CreateError::Exists { .. })));
+        assert!(matches!(operator(writer, "Alice B").await, Err(CreateError::Name { .. })));
+        assert!(matches!(partner(writer, "acme").await, Err(CreateError::Exists { .. })));
+        assert!(matches!(partner(writer, " acme").await, Err(CreateError::Name { .. })));
+        assert!(matches!(user(writer, "acme", "ann").await, Err(CreateError::Exists { .. })));
+        assert!(matches!(user(writer, "nobody", "ann").await, Err(CreateError::NoPartner { .. })));
+    });
+}

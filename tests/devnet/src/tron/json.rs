@@ -244,7 +244,7 @@ pub(crate) fn info(block: &Block, included: &Included, visible: bool) -> Value {
     if failed {
         fields = fields.put("result", "FAILED").text("resMessage", &self_text(&info.message, visible));
     }
-    fields.number("packingFee", info.fee.min(info.energy_fee + info.net_fee)).done()
+    fields.done()
 }
 
 fn receipt(info: &Info) -> Value {

@@ -35,17 +35,26 @@ pub struct Unit {
     db: Transaction<'static, Any>,
     assets: Arc<Assets>,
     now: UnixMillis,
-    accounts: HashMap<Account, i64>,
+    accounts: KnownAccounts,
+    opened: Vec<Account>,
     last_transfer: Option<i64>,
 }
 
+/// Row ids of accounts that are committed. Ids never change, so this cannot be wrong about money.
+pub(super) type KnownAccounts = HashMap<Account, i64>;
+
 impl Unit {
-    pub(super) fn begin(db: Transaction<'static, Any>, assets: Arc<Assets>, now: UnixMillis) -> Self {
-        Self { db, assets, now, accounts: HashMap::new(), last_transfer: None }
+    pub(super) fn begin(
+        db: Transaction<'static, Any>,
+        assets: Arc<Assets>,
+        now: UnixMillis,
+        accounts: KnownAccounts,
+    ) -> Self {
+        Self { db, assets, now, accounts, opened: Vec::new(), last_transfer: None }
     }
 
-    pub(super) fn into_db(self) -> Transaction<'static, Any> {
-        self.db
+    pub(super) fn into_parts(self) -> (Transaction<'static, Any>, KnownAccounts) {
+        (self.db, self.accounts)
     }
 
     /// The open connection, for the caller's own rows.
@@ -132,6 +141,7 @@ impl Unit {
     }
 
     pub(super) async fn open_savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.opened.clear();
         sqlx::query("savepoint command").execute(&mut *self.db).await.map(|_| ())
     }
 
@@ -141,7 +151,9 @@ impl Unit {
 
     pub(super) async fn undo(&mut self) -> Result<(), sqlx::Error> {
         // What the undone command opened or counted does not exist any more.
-        self.accounts.clear();
+        for account in self.opened.drain(..) {
+            self.accounts.remove(&account);
+        }
         self.last_transfer = None;
         sqlx::query("rollback to savepoint command").execute(&mut *self.db).await?;
         self.keep().await
@@ -173,6 +185,7 @@ impl Unit {
         }
         let id = store::open_account(&mut self.db, account).await?;
         self.accounts.insert(account.clone(), id);
+        self.opened.push(account.clone());
         Ok(id)
     }
 

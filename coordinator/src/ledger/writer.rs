@@ -7,7 +7,7 @@
 
 use super::LedgerError;
 use super::asset::Assets;
-use super::unit::Unit;
+use super::unit::{KnownAccounts, Unit};
 use crate::clock::Clock;
 use crate::db::Database;
 use futures::FutureExt as _;
@@ -31,6 +31,9 @@ impl Default for WriterLimits {
         Self { group_max: 1000, queue_max: 4096 }
     }
 }
+
+/// Accounts whose row ids are remembered between groups; beyond that the memory starts afresh.
+const KNOWN_ACCOUNTS_MAX: usize = 1_000_000;
 
 /// What the group's commit came to, told to each command's caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +68,8 @@ impl Writer {
     pub fn start(db: Database, assets: Arc<Assets>, clock: Clock, limits: WriterLimits) -> Self {
         let (commands, queue) = mpsc::channel(limits.queue_max.max(1));
         let gauges = Arc::new(Gauges::default());
-        let task = Task { db, assets, clock, group_max: limits.group_max.max(1), gauges: gauges.clone() };
+        let group_max = limits.group_max.max(1);
+        let task = Task { db, assets, clock, group_max, gauges: gauges.clone(), known: KnownAccounts::new() };
         tokio::spawn(task.run(queue));
         Self { commands, gauges }
     }
@@ -127,10 +131,11 @@ struct Task {
     clock: Clock,
     group_max: usize,
     gauges: Arc<Gauges>,
+    known: KnownAccounts,
 }
 
 impl Task {
-    async fn run(self, mut queue: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut group = Vec::new();
         while queue.recv_many(&mut group, self.group_max).await > 0 {
             if self.commit_group(&mut group).await == Committed::Unknown {
@@ -143,7 +148,7 @@ impl Task {
         }
     }
 
-    async fn commit_group(&self, group: &mut Vec<Command>) -> Committed {
+    async fn commit_group(&mut self, group: &mut Vec<Command>) -> Committed {
         let mut answers = Vec::with_capacity(group.len());
         let committed = self.run_group(group, &mut answers).await;
         if committed == Committed::Yes {
@@ -158,7 +163,7 @@ impl Task {
         committed
     }
 
-    async fn run_group(&self, group: &mut Vec<Command>, answers: &mut Vec<Answer>) -> Committed {
+    async fn run_group(&mut self, group: &mut Vec<Command>, answers: &mut Vec<Answer>) -> Committed {
         let db = match self.db.begin_write().await {
             Ok(db) => db,
             Err(error) => {
@@ -168,15 +173,24 @@ impl Task {
                 return Committed::RolledBack;
             }
         };
-        let mut unit = Unit::begin(db, self.assets.clone(), self.clock.now());
+        // If the group is undone, what it learnt is forgotten with it.
+        let known = std::mem::take(&mut self.known);
+        let mut unit = Unit::begin(db, self.assets.clone(), self.clock.now(), known);
         for command in group.drain(..) {
             if let Err(error) = run_one(command, &mut unit, answers).await {
                 tracing::error!(%error, "the writer lost its transaction, the whole group is undone");
                 return Committed::RolledBack;
             }
         }
-        match unit.into_db().commit().await {
-            Ok(()) => Committed::Yes,
+        let (db, known) = unit.into_parts();
+        match db.commit().await {
+            Ok(()) => {
+                self.known = known;
+                if self.known.len() > KNOWN_ACCOUNTS_MAX {
+                    self.known.clear();
+                }
+                Committed::Yes
+            }
             Err(error) => {
                 tracing::error!(%error, "commit failed");
                 Committed::Unknown

@@ -1,0 +1,409 @@
+//! Deposits on both chain families, from the transaction on the development chain to the user's balance.
+//!
+//! Every story runs on SQLite, and on PostgreSQL when `AIRLOCK_TEST_POSTGRES` names a server. Rounds are called, never waited
+//! for. After each story the books are replayed and compared with the chains to the last base unit.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use airlock_coordinator::app::App;
+use airlock_coordinator::clock::Clock;
+use airlock_coordinator::config::Config;
+use airlock_coordinator::db::{Database, random_id};
+use airlock_coordinator::deposits::{self, address, store};
+use airlock_coordinator::ledger::{self, verify};
+use airlock_coordinator::people::create;
+use airlock_coordinator::treasury::reconcile::reconcile;
+use airlock_devnet::{ChainHandle, Devnet, DevnetConfig, Faults, ReorgTransactions};
+use airlock_shared::Network;
+use airlock_shared::hd::{AccountPath, MasterKey};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use std::collections::BTreeMap;
+
+/// A coordinator that follows two chains, and one user with an address on each.
+struct Scene {
+    devnet: Devnet,
+    app: App,
+    config: String,
+    user: String,
+    tron_usdt: String,
+    evm_usdt: String,
+    tron_address: String,
+    evm_address: String,
+    _dir: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn open(server: Option<&str>) -> Self {
+        let devnet = Devnet::start(DevnetConfig::default()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let url = match server {
+            None => format!("sqlite:{}", dir.path().join("airlock.db").display()),
+            Some(server) => fresh_postgres(server).await,
+        };
+        let tron_usdt = devnet.tron().deploy("TronUsdt", "1000000000000").unwrap();
+        let evm_usdt = devnet.evm(0).deploy("UsdtLike", "1000000000000").unwrap();
+        let config = settings(&devnet, &url, (&tron_usdt, 6), (&evm_usdt, 6));
+        Database::open(&url, 1).await.unwrap().migrate(1).await.unwrap();
+        let app = open_app(&config).await;
+        app.chains.prove().await.unwrap();
+        let partner = create::partner(&app.writer, "partner").await.unwrap();
+        let user = create::user(&app.writer, &partner.id, "ann").await.unwrap().id;
+        for (network, account) in [(Network::TRON_DEV, 24), (Network::EVM_DEV, 16)] {
+            address::import(&app, export(network, account), "operator:test").await.unwrap();
+        }
+        let tron = address::give(&app, Network::TRON_DEV, &user).await.unwrap().address.to_string();
+        let evm = address::give(&app, Network::EVM_DEV, &user).await.unwrap().address.to_string();
+        let scene = Self {
+            devnet,
+            app,
+            config,
+            user,
+            tron_usdt,
+            evm_usdt,
+            tron_address: tron,
+            evm_address: evm,
+            _dir: dir,
+        };
+        scene.follow().await;
+        scene
+    }
+
+    fn tron(&self) -> &ChainHandle {
+        self.devnet.tron()
+    }
+
+    fn evm(&self) -> &ChainHandle {
+        self.devnet.evm(0)
+    }
+
+    async fn follow(&self) {
+        deposits::run_pending(&self.app).await.unwrap();
+    }
+
+    /// The user's deposits as `asset amount state`, oldest block first.
+    async fn deposits(&self) -> Vec<String> {
+        self.deposits_if(|_| true).await
+    }
+
+    /// Those on one chain.
+    async fn deposits_on(&self, chain: &ChainHandle) -> Vec<String> {
+        self.deposits_if(|row| row.transfer.to.network().to_string() == chain.chain()).await
+    }
+
+    async fn deposits_if(&self, wanted: impl Fn(&store::DepositRow) -> bool) -> Vec<String> {
+        let mut rows =
+            store::of_user(&mut self.app.db.reader().await.unwrap(), &self.user, 100).await.unwrap();
+        rows.retain(wanted);
+        rows.sort_by_key(|row| (row.height, row.transfer.tx_id, row.transfer.ordinal));
+        rows.iter().map(|row| format!("{} {} {}", row.asset, row.transfer.amount, row.state)).collect()
+    }
+
+    async fn balances(&self) -> BTreeMap<String, i64> {
+        let mut db = self.app.db.reader().await.unwrap();
+        let balances = ledger::store::balances_of(&mut db, &self.user).await.unwrap();
+        balances.iter().map(|balance| (balance.asset.to_string(), balance.available.get())).collect()
+    }
+
+    async fn usdt(&self) -> i64 {
+        self.balances().await.get("USDT").copied().unwrap_or(0)
+    }
+
+    /// The ledger agrees with itself and with the chains.
+    async fn prove(&self) {
+        let verified = verify::verify(&mut self.app.db.reader().await.unwrap()).await.unwrap();
+        assert_eq!(verified.faults, Vec::<String>::new());
+        for report in reconcile(&self.app).await.unwrap() {
+            assert!(report.agrees(), "{report:#?}");
+        }
+    }
+}
+
+fn settings(devnet: &Devnet, url: &str, tron: (&str, u8), evm: (&str, u8)) -> String {
+    format!(
+        r#"
+        [database]
+        url = {url:?}
+        [[network]]
+        id = "tron:0xa1710c4b"
+        providers = {tron_urls:?}
+        provider_timeout_ms = 3000
+        [network.native]
+        asset = "TRX"
+        decimals = 6
+        [[network.token]]
+        asset = "USDT"
+        contract = "{tron}"
+        decimals = {tron_decimals}
+        [[network]]
+        id = "eip155:31337"
+        providers = {evm_urls:?}
+        provider_timeout_ms = 3000
+        [network.native]
+        asset = "ETH"
+        decimals = 18
+        [[network.token]]
+        asset = "USDT"
+        contract = "{evm}"
+        decimals = {evm_decimals}
+        "#,
+        tron_urls = devnet.tron().urls(),
+        evm_urls = devnet.evm(0).urls(),
+        tron = tron.0,
+        tron_decimals = tron.1,
+        evm = evm.0,
+        evm_decimals = evm.1,
+    )
+}
+
+async fn open_app(config: &str) -> App {
+    App::open(Config::from_toml(config).unwrap(), Clock::System).await.unwrap()
+}
+
+fn export(network: Network, account: u32) -> address::XpubExport {
+    let master = MasterKey::from_seed(&[7; 64]).unwrap();
+    let path = AccountPath::on(network, account).unwrap();
+    let key = master.account(path).unwrap().public();
+    let json = json!({"format": "airlock xpub", "version": 1, "profile": "dev", "network": network,
+        "path": path.to_string(), "xpub": key.to_string(), "fingerprint": "00112233", "identity": "ab".repeat(32),
+        "first_address": key.address(network, 0, 0).unwrap().to_string()});
+    address::XpubExport::read(json.to_string().as_bytes()).unwrap()
+}
+
+async fn fresh_postgres(server: &str) -> String {
+    sqlx::any::install_default_drivers();
+    let name = format!("airlock_{}", random_id().unwrap());
+    let mut admin = sqlx::AnyConnection::connect(server).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+    let base = server.split('?').next().unwrap();
+    let host = base.rfind('/').filter(|at| *at > base.find("//").unwrap() + 1).unwrap_or(base.len());
+    format!("{}/{name}", &base[..host])
+}
+
+/// Tells one story on each database.
+fn on_each_database<S, F>(story: S)
+where
+    S: Fn(Scene) -> F,
+    F: Future<Output = ()>,
+{
+    let server = std::env::var("AIRLOCK_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+    let required = std::env::var("AIRLOCK_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(
+        server.is_some() || !required,
+        "AIRLOCK_REQUIRE_POSTGRES=1 but AIRLOCK_TEST_POSTGRES names no server"
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        story(Scene::open(None).await).await;
+        if let Some(server) = server {
+            story(Scene::open(Some(&server)).await).await;
+        }
+    });
+}
+
+#[test]
+fn a_token_deposit_is_seen_then_final_then_credited_once_on_both_chains() {
+    on_each_database(|scene| async move {
+        scene.tron().transfer(Some(&scene.tron_usdt), &scene.tron_address, "1500000").unwrap();
+        scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "2500000").unwrap();
+        scene.tron().mine(1).unwrap();
+        scene.evm().mine(1).unwrap();
+        scene.follow().await;
+        let mut seen = scene.deposits().await;
+        seen.sort();
+        assert_eq!(seen, ["USDT 1500000 seen", "USDT 2500000 seen"]);
+        assert_eq!(scene.usdt().await, 0);
+        scene.tron().mine_to_finality().unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        for _ in 0..3 {
+            scene.follow().await;
+            assert_eq!(scene.usdt().await, 4_000_000);
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn native_coins_are_recorded_as_themselves_to_the_last_base_unit() {
+    on_each_database(|scene| async move {
+        scene.tron().transfer(None, &scene.tron_address, "7000001").unwrap();
+        scene.evm().transfer(None, &scene.evm_address, "1000000000000000007").unwrap();
+        scene.tron().mine_to_finality().unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        scene.follow().await;
+        let balances = scene.balances().await;
+        assert_eq!((balances["TRX"], balances["ETH"]), (7_000_001, 1_000_000_000));
+        assert_eq!(scene.usdt().await, 0);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_deposit_that_a_reorganisation_removes_is_withdrawn_visibly_and_may_come_back() {
+    on_each_database(|scene| async move {
+        for (chain, token, to) in [
+            (scene.tron(), &scene.tron_usdt, &scene.tron_address),
+            (scene.evm(), &scene.evm_usdt, &scene.evm_address),
+        ] {
+            chain.transfer(Some(token), to, "5000000").unwrap();
+            chain.mine(1).unwrap();
+            scene.follow().await;
+            assert_eq!(scene.deposits_on(chain).await, ["USDT 5000000 seen"]);
+            chain.reorg_with(1, 2, ReorgTransactions::Pool).unwrap();
+            scene.follow().await;
+            assert_eq!(scene.deposits_on(chain).await, ["USDT 5000000 orphaned"]);
+            assert_eq!(scene.usdt().await, 0);
+            chain.mine(1).unwrap();
+            scene.follow().await;
+            assert_eq!(scene.deposits_on(chain).await, ["USDT 5000000 seen"]);
+        }
+        scene.tron().mine_to_finality().unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        scene.follow().await;
+        assert_eq!(scene.deposits().await, ["USDT 5000000 credited", "USDT 5000000 credited"]);
+        assert_eq!(scene.usdt().await, 10_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn with_one_provider_left_following_goes_on_and_the_credit_waits() {
+    on_each_database(|scene| async move {
+        scene.tron().set_faults(1, Faults { down: true, ..Faults::default() }).unwrap();
+        scene.tron().transfer(Some(&scene.tron_usdt), &scene.tron_address, "1000000").unwrap();
+        scene.tron().mine_to_finality().unwrap();
+        scene.follow().await;
+        assert_eq!(scene.deposits().await, ["USDT 1000000 confirming"]);
+        assert_eq!(scene.usdt().await, 0);
+        let mut db = scene.app.db.reader().await.unwrap();
+        let cursor = store::cursor(&mut db, Network::TRON_DEV).await.unwrap().unwrap();
+        assert_eq!(cursor.height, scene.tron().final_number());
+        drop(db);
+        scene.tron().set_faults(1, Faults::default()).unwrap();
+        scene.follow().await;
+        assert_eq!(scene.usdt().await, 1_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_provider_that_answers_empty_hides_nothing() {
+    on_each_database(|scene| async move {
+        for chain in [scene.tron(), scene.evm()] {
+            chain.set_faults(0, Faults { empty: true, ..Faults::default() }).unwrap();
+        }
+        scene.tron().transfer(Some(&scene.tron_usdt), &scene.tron_address, "1000000").unwrap();
+        scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "1000000").unwrap();
+        scene.tron().mine_to_finality().unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        // With nobody to confirm, nothing is credited; whether it is read already depends on what the liar kept back.
+        let _ = deposits::run_pending(&scene.app).await;
+        assert_eq!(scene.usdt().await, 0);
+        for chain in [scene.tron(), scene.evm()] {
+            chain.set_faults(0, Faults::default()).unwrap();
+        }
+        scene.follow().await;
+        assert_eq!(scene.usdt().await, 2_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn fake_tokens_zero_values_and_failed_transfers_credit_nothing() {
+    on_each_database(|scene| async move {
+        for (chain, token, to) in [
+            (scene.tron(), &scene.tron_usdt, &scene.tron_address),
+            (scene.evm(), &scene.evm_usdt, &scene.evm_address),
+        ] {
+            let fake = chain.deploy("FakeUsdt", "1000000000000").unwrap();
+            chain.transfer(Some(&fake), to, "9000000").unwrap();
+            chain.transfer(Some(token), to, "0").unwrap();
+            chain.mine(1).unwrap();
+            // pause(): the next transfer is included and reverts.
+            chain.call(token, "8456cb59", "0").unwrap();
+            chain.mine(1).unwrap();
+            chain.transfer(Some(token), to, "8000000").unwrap();
+            chain.mine_to_finality().unwrap();
+        }
+        scene.follow().await;
+        assert_eq!(scene.deposits().await, Vec::<String>::new());
+        assert_eq!(scene.usdt().await, 0);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn reading_old_blocks_again_credits_nothing_twice() {
+    on_each_database(|scene| async move {
+        scene.tron().transfer(Some(&scene.tron_usdt), &scene.tron_address, "1000000").unwrap();
+        scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "1000000").unwrap();
+        scene.tron().mine_to_finality().unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        scene.follow().await;
+        let rewind = scene.app.writer.commit(|unit| {
+            Box::pin(async move {
+                sqlx::query("update chain_cursors set height = 0, block_id = ''").execute(unit.db()).await?;
+                Ok::<_, ledger::LedgerError>(())
+            })
+        });
+        rewind.await.unwrap();
+        scene.follow().await;
+        assert_eq!(scene.deposits().await, ["USDT 1000000 credited", "USDT 1000000 credited"]);
+        assert_eq!(scene.usdt().await, 2_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn two_coordinators_on_one_database_credit_once() {
+    on_each_database(|scene| async move {
+        let other = open_app(&scene.config).await;
+        for round in 1..=3 {
+            for _ in 0..4 {
+                scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "1000000").unwrap();
+                scene.evm().mine(1).unwrap();
+            }
+            scene.evm().mine_to_finality().unwrap();
+            // Whoever loses a race for a block says so and goes on next time.
+            let _ = tokio::join!(deposits::run_pending(&scene.app), deposits::run_pending(&other));
+            scene.follow().await;
+            assert_eq!(scene.usdt().await, round * 4_000_000);
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_hundred_requests_at_once_get_one_address() {
+    on_each_database(|scene| async move {
+        let partner = create::partner(&scene.app.writer, "another").await.unwrap();
+        let user = create::user(&scene.app.writer, &partner.id, "bob").await.unwrap().id;
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (app, user) = (scene.app.clone(), user.clone());
+            requests
+                .spawn(async move { address::give(&app, Network::TRON_DEV, &user).await.unwrap().address });
+        }
+        let given = requests.join_all().await;
+        assert!(given.iter().all(|address| *address == given[0]));
+        assert_ne!(given[0].to_string(), scene.tron_address);
+        scene.prove().await;
+    });
+}
+
+#[tokio::test]
+async fn decimals_that_differ_from_the_contracts_refuse_the_start() {
+    let devnet = Devnet::start(DevnetConfig::default()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("airlock.db").display());
+    let tron = devnet.tron().deploy("TronUsdt", "1").unwrap();
+    let evm = devnet.evm(0).deploy("UsdtLike", "1").unwrap();
+    Database::open(&url, 1).await.unwrap().migrate(1).await.unwrap();
+    for (tron_decimals, evm_decimals) in [(6, 18), (18, 6)] {
+        let config = settings(&devnet, &url, (&tron, tron_decimals), (&evm, evm_decimals));
+        let chains = airlock_coordinator::chain::Chains::new(
+            Config::from_toml(&config).unwrap().networks.iter().map(|network| network.chain_settings()),
+        );
+        assert!(chains.unwrap().prove().await.unwrap_err().is_lie());
+    }
+}

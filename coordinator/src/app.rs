@@ -101,6 +101,8 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let refused = |source| ServeError::Listen { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
+    // Scripts wait for this line; the port is the system's choice when 0 was asked for.
+    println!("{}", serde_json::json!({ "listening": bound.to_string() }));
     tracing::info!(%bound, "serving");
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&app, &stopped);

@@ -154,7 +154,7 @@ impl Database {
         .map_err(driver("migrating"))?;
         db.commit().await.map_err(driver("migrating"))?;
         let mut applied_now = Vec::new();
-        for name in self.missing().await? {
+        for name in missing(&self.writer).await? {
             self.apply(name, now).await?;
             applied_now.push(name);
         }
@@ -163,30 +163,10 @@ impl Database {
 
     /// Refuses to go on with a database that lacks a migration.
     pub async fn expect_current(&self) -> Result<(), DbError> {
-        match self.missing().await?.first() {
+        match missing(&self.readers).await?.first() {
             None => Ok(()),
             Some(name) => Err(DbError::Behind { name: (*name).to_owned() }),
         }
-    }
-
-    /// The migrations that have not run, in order; checks that those that ran have not changed.
-    async fn missing(&self) -> Result<Vec<&'static str>, DbError> {
-        let applied: Vec<(String, String)> =
-            sqlx::query_as("select name, digest from migrations order by name")
-                .fetch_all(&self.writer)
-                .await
-                .map_err(driver("reading migrations (has `migrate` run?)"))?;
-        for (name, digest) in &applied {
-            match MIGRATIONS.iter().find(|(known, _)| known == name) {
-                None => return Err(DbError::Newer { name: name.clone() }),
-                Some((_, sql)) if digest_of(sql) != *digest => {
-                    return Err(DbError::Changed { name: name.clone() });
-                }
-                Some(_) => {}
-            }
-        }
-        let ran = |name: &str| applied.iter().any(|(done, _)| done == name);
-        Ok(MIGRATIONS.iter().map(|(name, _)| *name).filter(|name| !ran(name)).collect())
     }
 
     async fn apply(&self, name: &'static str, now: UnixMillis) -> Result<(), DbError> {
@@ -205,6 +185,25 @@ impl Database {
             .map_err(driver(name))?;
         db.commit().await.map_err(driver(name))
     }
+}
+
+/// The migrations that have not run, in order; checks that those that ran have not changed.
+async fn missing(pool: &AnyPool) -> Result<Vec<&'static str>, DbError> {
+    let applied: Vec<(String, String)> = sqlx::query_as("select name, digest from migrations order by name")
+        .fetch_all(pool)
+        .await
+        .map_err(driver("reading migrations (has `migrate` run?)"))?;
+    for (name, digest) in &applied {
+        match MIGRATIONS.iter().find(|(known, _)| known == name) {
+            None => return Err(DbError::Newer { name: name.clone() }),
+            Some((_, sql)) if digest_of(sql) != *digest => {
+                return Err(DbError::Changed { name: name.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    let ran = |name: &str| applied.iter().any(|(done, _)| done == name);
+    Ok(MIGRATIONS.iter().map(|(name, _)| *name).filter(|name| !ran(name)).collect())
 }
 
 fn digest_of(sql: &str) -> String {

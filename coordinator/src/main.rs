@@ -13,6 +13,7 @@ use airlock_coordinator::people::create;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::json;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -173,7 +174,10 @@ fn overrides(arguments: &Arguments) -> anyhow::Result<String> {
 
 fn start_logs(config: &Config) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log_filter).context("log.filter")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if config.log_json {
         logs.json().init();
     } else {
@@ -190,7 +194,8 @@ async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {
 async fn import_xpub(config: Config, file: &Path) -> anyhow::Result<()> {
     let json = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let export = XpubExport::read(&json)?;
-    let shown = json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
+    let shown =
+        json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
     let app = App::open(config, Clock::System).await?;
     address::import(&app, export, "command line").await?;
     println!("{shown}");

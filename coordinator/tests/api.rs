@@ -42,6 +42,32 @@ fn every_refusal_has_the_one_shape() {
 }
 
 #[test]
+fn a_handler_that_panics_or_hangs_is_answered_in_the_one_shape() {
+    async fn panics() {
+        panic!("on purpose");
+    }
+    on_each_database(|stage| async move {
+        let url = stage.url.clone();
+        let config =
+            format!("{}\n[database]\nurl = {url:?}\n[server]\nrequest_timeout_ms = 50\n", stage::NETWORKS);
+        let config = airlock_coordinator::config::Config::from_toml(&config).unwrap();
+        let app = airlock_coordinator::app::App::open(config, stage.app.clock.clone()).await.unwrap();
+        let routes = axum::Router::new()
+            .route("/panic", axum::routing::get(panics))
+            .route("/hang", axum::routing::get(std::future::pending::<()>));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router = airlock_coordinator::api::with_rim(routes, app);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let served = Served::open(stage).await;
+        let panicked = answer(served.http.get(format!("{base}/panic"))).await;
+        assert_eq!((panicked.0, panicked.1["error"]["code"].as_str()), (500, Some("internal")));
+        let hung = answer(served.http.get(format!("{base}/hang"))).await;
+        assert_eq!((hung.0, hung.1["error"]["retryable"].as_bool()), (504, Some(true)));
+    });
+}
+
+#[test]
 fn health_needs_no_credential() {
     on_each_database(|stage| async move {
         let served = Served::open(stage).await;

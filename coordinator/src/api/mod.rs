@@ -28,17 +28,22 @@ use std::panic::AssertUnwindSafe;
 
 /// Every route of the coordinator.
 pub fn router(app: App) -> Router {
-    let body_limit = app.config.server.body_limit_bytes;
-    Router::new()
+    let routes = Router::new()
         .merge(health::router())
         .merge(ledger::router())
         .merge(crate::withdrawals::http::router())
         .merge(crate::treasury::http::router())
         .merge(crate::treasury::reconcile::router())
-        .merge(crate::deposits::http::router())
+        .merge(crate::deposits::http::router());
+    with_rim(routes, app)
+}
+
+/// Puts the rim around routes: fallbacks, limits, request ids, the error shape.
+pub fn with_rim(routes: Router<App>, app: App) -> Router {
+    routes
         .fallback(async || ApiError::no_such_route())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes))
         .layer(from_fn_with_state(app.clone(), rim))
         .with_state(app)
 }

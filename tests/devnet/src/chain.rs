@@ -95,6 +95,8 @@ pub(crate) trait Chain {
     fn clock(&mut self) -> &mut Clock;
     /// Makes one block of what the pool holds.
     fn mine_one(&mut self);
+    /// Makes one block without any transaction; the pool goes on waiting.
+    fn mine_none(&mut self);
     /// Blocks between head and final.
     fn finality_depth(&self) -> u64;
     /// Changes that; the final block never moves back.

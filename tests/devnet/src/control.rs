@@ -21,13 +21,25 @@ pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, ControlError> {
     hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| ControlError::Hex(text.to_owned()))
 }
 
+/// What goes into new blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// What the pool holds.
+    Pool,
+    /// Nothing: no producer takes what waits.
+    Nothing,
+}
+
 /// Makes that many blocks.
-pub(crate) fn mine(chain: &mut dyn Chain, blocks: u64) -> Result<Value, ControlError> {
+pub(crate) fn mine(chain: &mut dyn Chain, blocks: u64, contents: Contents) -> Result<Value, ControlError> {
     if blocks > BLOCKS_MAX {
         return Err(ControlError::Blocks(blocks));
     }
     for _ in 0..blocks {
-        chain.mine_one();
+        match contents {
+            Contents::Pool => chain.mine_one(),
+            Contents::Nothing => chain.mine_none(),
+        }
     }
     Ok(head(chain))
 }
@@ -64,7 +76,11 @@ pub(crate) fn run(chain: &mut dyn Chain, route: &str, body: &Value) -> Result<Va
     let number = |key: &'static str| field(body, key)?.as_u64().ok_or_else(|| missing(key));
     let optional = |key: &str| body.get(key).and_then(Value::as_str);
     Ok(match route {
-        "mine" => mine(chain, body.get("blocks").and_then(Value::as_u64).unwrap_or(1))?,
+        "mine" => {
+            let empty = body.get("empty").and_then(Value::as_bool) == Some(true);
+            let contents = if empty { Contents::Nothing } else { Contents::Pool };
+            mine(chain, body.get("blocks").and_then(Value::as_u64).unwrap_or(1), contents)?
+        }
         "time" => time(chain, body)?,
         "finality" => {
             chain.set_finality_depth(number("depth")?);

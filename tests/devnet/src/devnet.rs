@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::chain::{Chain, ControlError, ReorgTransactions};
 use crate::config::{DevnetConfig, Mining};
-use crate::control;
+use crate::control::{self, Contents};
 use crate::evm::EvmChain;
 use crate::faults::Faults;
 use crate::serve;
@@ -195,7 +195,16 @@ impl ChainHandle {
     /// # Errors
     /// More than 100 000 blocks.
     pub fn mine(&self, blocks: u64) -> Result<u64, ControlError> {
-        control::mine(self.shared.family().chain(), blocks)?;
+        control::mine(self.shared.family().chain(), blocks, Contents::Pool)?;
+        Ok(self.head())
+    }
+
+    /// Makes blocks without any transaction, as if no producer took what the pool holds; the head afterwards.
+    ///
+    /// # Errors
+    /// More than 100 000 blocks.
+    pub fn mine_empty(&self, blocks: u64) -> Result<u64, ControlError> {
+        control::mine(self.shared.family().chain(), blocks, Contents::Nothing)?;
         Ok(self.head())
     }
 

@@ -30,7 +30,7 @@
 //! | route | body | answer |
 //! |---|---|---|
 //! | `state` (GET too) | – | `kind, chain, chain_id, head, head_id, head_time_ms, final, now_ms, finality_depth, pool:[id], deployer, tokens:[{name,address}], providers:[{url,faults}]` |
-//! | `mine` | `{"blocks":1}` | `{"head","head_id","final"}` |
+//! | `mine` | `{"blocks":1,"empty"?:true}` | `{"head","head_id","final"}`; `empty`: no producer takes what the pool holds |
 //! | `time` | `{"set_ms":N}` or `{"add_ms":N}` or `{"real":true}` | `{"now_ms"}`: moves the clock that stamps the next blocks |
 //! | `mining` | `{"interval_ms":N}`, 0 = manual | `{}` |
 //! | `finality` | `{"depth":N}` | `{"final"}`: the final block is head − depth and never moves back |

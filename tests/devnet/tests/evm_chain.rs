@@ -1,5 +1,7 @@
 //! Ethereum's rules: geth's pool words, nonces, replacement, base fee, finality, reorgs, logs.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
 mod wire;
 
 use airlock_devnet::{ChainHandle, Devnet, EvmConfig, Faults, ReorgTransactions};

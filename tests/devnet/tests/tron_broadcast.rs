@@ -2,6 +2,8 @@
 //!
 //! Every case is a well-formed transfer with one thing wrong, or with two things wrong to show the order.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
 mod wire;
 
 use airlock_devnet::{ChainHandle, Devnet};

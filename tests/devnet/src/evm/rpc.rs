@@ -279,9 +279,7 @@ impl<'a> View<'a> {
     }
 
     fn state(&self, method: &str, params: &[Value]) -> Read {
-        let Some(first) = params.first() else {
-            return None;
-        };
+        let first = params.first()?;
         let at = |tag: Option<&Value>| -> Result<(Address, &Block), Failure> {
             let address = address(Some(first)).ok_or_else(|| invalid("address"))?;
             Ok((address, self.state_at(tag)?))

@@ -99,6 +99,10 @@ impl Chain for EvmChain {
         self.mine_block();
     }
 
+    fn mine_none(&mut self) {
+        self.mine_empty();
+    }
+
     fn finality_depth(&self) -> u64 {
         self.finality_depth
     }

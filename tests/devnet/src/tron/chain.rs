@@ -197,8 +197,14 @@ impl TronChain {
     pub(crate) fn mine_block(&mut self) {
         let waiting = std::mem::take(&mut self.pool);
         let left = self.make_block(waiting);
+        self.keep_waiting(left);
+    }
+
+    /// Rebuilds the pool of what has not waited too long.
+    pub(super) fn keep_waiting(&mut self, waiting: Vec<Pending>) {
         let now = self.clock.now_ms();
-        self.refill(left.into_iter().filter(|pending| now - pending.arrived_ms < POOL_LIFE_MS).collect());
+        let young = waiting.into_iter().filter(|p| now - p.arrived_ms < POOL_LIFE_MS);
+        self.refill(young.collect());
     }
 
     /// One block from these transactions; answers those that did not fit. What no longer validates vanishes silently.

@@ -120,6 +120,12 @@ impl Chain for TronChain {
         self.mine_block();
     }
 
+    fn mine_none(&mut self) {
+        self.mine_empty();
+        let waiting = std::mem::take(&mut self.pool);
+        self.keep_waiting(waiting);
+    }
+
     fn finality_depth(&self) -> u64 {
         self.finality_depth
     }

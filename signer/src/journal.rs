@@ -155,7 +155,8 @@ impl Journal {
             if entry.signer != device.identity() {
                 return Err(JournalError::Foreign { expected: device.identity(), found: entry.signer });
             }
-            journal.take_in(number, entry, beside)?;
+            journal.check_parts(number, &entry, &beside)?;
+            journal.take_in(entry, beside);
         }
         Ok(journal)
     }
@@ -266,37 +267,45 @@ impl Journal {
     /// Appends an entry that [`Self::next_entry`] made.
     pub fn append_entry(&mut self, entry: Entry, beside: Beside) -> Result<Entry, JournalError> {
         entry.follows(self.chain, self.entries.last())?;
+        // Nothing is written that could not be read again.
+        self.check_parts(self.entries.len() + 1, &entry, &beside)?;
         self.records.append(&encode(&entry, &beside))?;
-        self.take_in(self.entries.len() + 1, entry.clone(), beside)?;
+        self.take_in(entry.clone(), beside);
         Ok(entry)
     }
 
-    fn take_in(&mut self, number: usize, entry: Entry, beside: Beside) -> Result<(), JournalError> {
-        let parts = || JournalError::Parts { number };
-        match (&entry.event, beside) {
-            (Event::Intent { content, approvals, record }, Beside::Record(covered)) => {
-                if *record != covered.digest() || self.by_content.contains_key(content) {
-                    return Err(parts());
-                }
-                let (content, approvals) = (*content, *approvals);
-                self.remember(Intent { content, approvals, record: covered, receipt: None });
+    /// Does the entry have beside it what it names, and nothing else?
+    fn check_parts(&self, number: usize, entry: &Entry, beside: &Beside) -> Result<(), JournalError> {
+        let fits = match (&entry.event, beside) {
+            (Event::Intent { content, record, .. }, Beside::Record(covered)) => {
+                *record == covered.digest() && !self.by_content.contains_key(content)
             }
             (Event::Signed { content, .. }, Beside::Receipt(receipt)) => {
-                let place = *self.by_content.get(content).ok_or_else(parts)?;
-                if receipt.entry != entry || receipt.content != *content {
-                    return Err(parts());
+                let unsigned = self.intent(content).is_some_and(|intent| intent.receipt.is_none());
+                unsigned && receipt.entry == *entry && receipt.content == *content
+            }
+            (Event::Intent { .. } | Event::Signed { .. }, _) => false,
+            (_, beside) => *beside == Beside::Nothing,
+        };
+        if fits { Ok(()) } else { Err(JournalError::Parts { number }) }
+    }
+
+    /// Takes in an entry whose parts were checked.
+    fn take_in(&mut self, entry: Entry, beside: Beside) {
+        match (&entry.event, beside) {
+            (Event::Intent { content, approvals, .. }, Beside::Record(record)) => {
+                let (content, approvals) = (*content, *approvals);
+                self.remember(Intent { content, approvals, record, receipt: None });
+            }
+            (Event::Signed { content, .. }, Beside::Receipt(receipt)) => {
+                if let Some(place) = self.by_content.get(content) {
+                    self.intents[*place].receipt = Some(*receipt);
                 }
-                self.intents[place].receipt = Some(*receipt);
             }
-            (Event::Intent { .. } | Event::Signed { .. }, _)
-            | (_, Beside::Record(_) | Beside::Receipt(_)) => {
-                return Err(parts());
-            }
-            (_, Beside::Nothing) => {}
+            _ => {}
         }
         self.heads.push(entry.head(self.chain));
         self.entries.push(entry);
-        Ok(())
     }
 
     fn remember(&mut self, intent: Intent) {

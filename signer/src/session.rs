@@ -258,7 +258,17 @@ impl Decoded {
             let digest = envelope.content.digest();
             Ok(Batch { envelope, digest, transactions, standing: Standing::New })
         };
-        bundle.envelopes.into_iter().enumerate().map(batch).collect::<Result<_, _>>().map(Self)
+        let batches: Vec<Batch> =
+            bundle.envelopes.into_iter().enumerate().map(batch).collect::<Result<_, _>>()?;
+        let twice = (1..batches.len())
+            .find(|number| batches[..*number].iter().any(|other| other.digest == batches[*number].digest));
+        match twice {
+            Some(number) => {
+                let why = "the same batch stands in the bundle twice";
+                Err(Refusal::of("bundle.repeated", number, batches[number].digest, why))
+            }
+            None => Ok(Self(batches)),
+        }
     }
 }
 

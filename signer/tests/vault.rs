@@ -1,6 +1,6 @@
 //! The vault against wrong passphrases, changed bytes, weakened parameters and open file modes.
 
-#![allow(clippy::unwrap_used)] // a test may
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use airlock_shared::{PersonId, Profile};
 use airlock_signer::home::{Home, HomeError, temporary_of};

@@ -38,7 +38,11 @@ pub async fn run(app: App, stop: tokio::sync::watch::Receiver<bool>) {
         let network = network.network;
         tokio::spawn(async move { follow_network(app, network, poll, stop).await })
     });
-    futures::future::join_all(loops).await;
+    for ended in futures::future::join_all(loops).await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a follower ended badly");
+        }
+    }
 }
 
 /// A dull loop around [`step`]: pauses when there is nothing new, longer while there are errors.

@@ -560,12 +560,14 @@ impl<'r> FromRow<'r, AnyRow> for DepositRow {
     }
 }
 
-/// Deposits of a network that wait for a second provider, lowest block first.
+/// Deposits of a network that wait for a second provider: those nobody was asked about first, then by block, so that
+/// events only a lying provider knows cannot keep the others waiting.
 pub async fn confirming(db: &mut Db, network: Network, at_most: i64) -> Result<Vec<DepositRow>, sqlx::Error> {
     sqlx::query_as(
         "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, state, \
          reason, height, block_id, told_by, seen_at, credited_at from deposits \
-         where network = $1 and state = 'confirming' order by height, tx_id, ordinal limit $2",
+         where network = $1 and state = 'confirming' \
+         order by case when reason = '' then 0 else 1 end, height, block_id, told_by, tx_id, ordinal limit $2",
     )
     .bind(network.to_string())
     .bind(at_most)

@@ -1,0 +1,67 @@
+//! Act 8: an auditor verifies the signed-batch files offline against pinned fingerprints; one flipped byte is refused.
+//!
+//! The auditor is bob's device: it pinned nothing yet, so the act pins the roster by making a device of its own.
+
+use super::proposal::Exported;
+use crate::device::path;
+use crate::world::{World, list};
+use anyhow::{Context as _, ensure};
+use std::path::PathBuf;
+
+/// Keeps the signed-batch files, audits them, and audits a copy with one byte changed.
+///
+/// # Errors
+/// A good file is refused or a bad one passes.
+pub async fn audit(world: &World, exported: &Exported) -> anyhow::Result<Vec<PathBuf>> {
+    let tell = world.stage.narrator;
+    tell.act(8, "the auditor");
+    let files = keep(world, exported).await?;
+    let alice = &world.devices.alice;
+    for file in &files {
+        let report = alice.audit(file).await?.json().context("audit")?;
+        let audited = list(&report, "files")?.first().context("one file")?;
+        ensure!(audited["passed"] == true, "the audit: {report}");
+        tell.figure(
+            &file.file_name().unwrap_or_default().to_string_lossy(),
+            format_args!(
+                "verified offline: {} signatures, approved by {}",
+                audited["signatures"], audited["approvers"]
+            ),
+        );
+    }
+    let original = files.first().context("a signed batch")?;
+    let mut bytes = std::fs::read(original)?;
+    let place = flip(&mut bytes)?;
+    let copy = original.with_file_name("one-byte-flipped.json");
+    std::fs::write(&copy, &bytes)?;
+    let refused = alice.run_as_person(&["audit", path(&copy)?]).await?;
+    ensure!(refused.code == Some(3), "a flipped byte must be refused with exit code 3: {refused:?}");
+    tell.tell(format_args!("One byte of a copy is flipped (byte {place}, a digit of an amount). The auditor says, with exit code 3:"));
+    tell.screen("auditor", &refused.stdout);
+    Ok(files)
+}
+
+/// Fetches every batch's signed-batch file.
+async fn keep(world: &World, exported: &Exported) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = world.stage.directory.join("signed-batches");
+    std::fs::create_dir_all(&folder)?;
+    let mut files = Vec::new();
+    for batch in &exported.batches {
+        let route = format!("/v1/batches/{batch}/signed-batch.json");
+        let bytes = world.coordinator.get_bytes(&route, &world.people.operator).await?;
+        let file = folder.join(format!("{batch}.json"));
+        std::fs::write(&file, bytes)?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// Changes the first digit of the first amount to another digit; its place.
+fn flip(bytes: &mut [u8]) -> anyhow::Result<usize> {
+    let key = b"\"amount\":\"";
+    let at = bytes.windows(key.len()).position(|window| window == key).context("an amount in the file")?;
+    let place = at + key.len();
+    let digit = bytes.get_mut(place).context("a digit")?;
+    *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
+    Ok(place)
+}

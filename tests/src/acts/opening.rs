@@ -1,0 +1,79 @@
+//! Act 3: the coordinator serves; the ledger opens with the company's capital; people and deposit addresses.
+
+use super::first_day::Founded;
+use crate::chain::Chains;
+use crate::coordinator::Coordinator;
+use crate::stage::Stage;
+use crate::world::{People, World, text};
+use airlock_shared::Address;
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+
+/// Starts the coordinator and opens the books.
+///
+/// # Errors
+/// The coordinator refuses.
+pub async fn open(stage: Stage, chains: Chains, founded: Founded) -> anyhow::Result<World> {
+    let tell = stage.narrator;
+    tell.act(3, "the coordinator serves");
+    let Founded { devices, mut coordinator, wallets } = founded;
+    let people = make_people(&coordinator).await?;
+    coordinator.start().await?;
+    tell.tell(format_args!("The coordinator runs on {}", shown_database(&coordinator.database_url)));
+    let mut world = World { stage, chains, devices, coordinator, people, wallets };
+    book_capital(&world).await?;
+    for place in 0..world.wallets.len() {
+        let network = world.wallets[place].network;
+        let body = json!({ "network": network });
+        let given = world.coordinator.post("/v1/deposit-addresses", &world.people.user, &body).await?;
+        let again = world.coordinator.post("/v1/deposit-addresses", &world.people.user, &body).await?;
+        ensure!(given["address"] == again["address"], "a user keeps the same address: {given} {again}");
+        let address = Address::parse(network, text(&given, "address")?)?;
+        world.stage.narrator.figure(
+            &format!("user's address on {network}"),
+            format_args!("{address}  (derived at {})", text(&given, "path")?),
+        );
+        world.wallets[place].deposit = Some(address);
+    }
+    Ok(world)
+}
+
+/// A PostgreSQL URL holds a password.
+fn shown_database(url: &str) -> &str {
+    if url.starts_with("sqlite:") { url } else { "PostgreSQL" }
+}
+
+async fn make_people(coordinator: &Coordinator) -> anyhow::Result<People> {
+    let operator = coordinator.run(&["operator", "create", "--name", "olga"]).await?.json()?;
+    let partner = coordinator.run(&["partner", "create", "--name", "Acme"]).await?.json()?;
+    let user =
+        coordinator.run(&["user", "create", "--partner", "Acme", "--external-id", "user-1"]).await?.json()?;
+    let token = |made: &serde_json::Value| text(made, "token").map(str::to_owned);
+    Ok(People {
+        operator: token(&operator)?,
+        partner: token(&partner)?,
+        user: token(&user)?,
+        user_id: text(&user, "id")?.to_owned(),
+    })
+}
+
+/// What the hot wallets hold on chain becomes the company's capital in the ledger.
+async fn book_capital(world: &World) -> anyhow::Result<()> {
+    for (chain, wallets) in world.chains.all.iter().zip(&world.wallets) {
+        let wallet = wallets.hot.to_string();
+        let held =
+            [("USDT", chain.usdt_of(&wallet).await?), (chain.native(), chain.native_of(&wallet).await?)];
+        for (asset, amount_base) in held {
+            let body = json!({
+                "network": chain.network, "wallet": wallet, "asset": asset, "amount_base": amount_base,
+            });
+            world.order("/v1/treasury/opening-capital", &body).await.context("opening capital")?;
+            world.stage.narrator.figure(
+                &format!("capital on {}", chain.network),
+                format_args!("{amount_base} base units of {asset}"),
+            );
+        }
+    }
+    world.stage.narrator.tell("Partner Acme and its user user-1 have credentials; olga is the operator.");
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The demo: one withdrawal crosses the gap, told act by act with real figures.
+//!
+//! `scripts/demo.sh` builds and runs it. It needs no network and no accounts, leaves its files in the directory
+//! given as its only argument (`demo-out` by default), and ends every process it started.
+
+use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement};
+use airlock_tests::{Database, Stage, World};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("demo-out"), PathBuf::from);
+    match play(&directory).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nThe demo failed: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(directory: &Path) -> anyhow::Result<()> {
+    println!("Airlock: one withdrawal crosses the gap, on TRON and on an EVM chain.");
+    println!("Everything below happens now, on this machine alone.");
+    let mut world = World::open(Stage::for_people(directory)?, Database::Sqlite).await?;
+    deposits::arrive(&world).await?;
+    let exported = proposal::propose(&world).await?;
+    let signed = gap::sign(&world, &exported).await?;
+    settlement::settle(&world, &exported, &signed).await?;
+    let files = audit::audit(&world, &exported).await?;
+    books::balance(&world).await?;
+    world.coordinator.stop().await?;
+    where_to_look(&world, &exported, &files)
+}
+
+fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]) -> anyhow::Result<()> {
+    let directory = &world.stage.directory;
+    let bundle = proposal::out_folder(world, exported);
+    let shown = |path: &Path| path.strip_prefix(directory).unwrap_or(path).display().to_string();
+    println!("\n─── Where to look ─── everything is in {}", directory.display());
+    let rows = [
+        ("the bundle as QR pictures", format!("{}/frames/*.png and bundle.gif", shown(&bundle))),
+        ("what the camera saw of it", format!("{}/photographs/*.png", shown(&bundle))),
+        ("the signer's reply", format!("{}/reply/reply.json, frames/*.png, reply.gif", shown(&bundle))),
+        ("approvals", "approvals/<who>/<batch>/approval/frames/*.png".to_owned()),
+        ("the policy", "policy.json".to_owned()),
+        ("the database", "airlock.db (SQLite)".to_owned()),
+        ("the coordinator's log", shown(&world.coordinator.log())),
+    ];
+    for (what, place) in rows {
+        println!("    {what:<28} {place}");
+    }
+    for file in files {
+        println!("    {:<28} {}", "signed batch", shown(file));
+    }
+    println!("\n  Try:");
+    let alice = &world.devices.alice;
+    println!("    {}", alice.shell(&format!("audit {}/signed-batches/*.json", directory.display())));
+    println!("    {}", alice.shell("journal show"));
+    println!("    {}", alice.shell(&format!("inspect {}", proposal::bundle_file(world, exported)?)));
+    println!(
+        "    sqlite3 {}/airlock.db 'select id, state, amount_minor from withdrawals'",
+        directory.display()
+    );
+    Ok(())
+}

@@ -3,8 +3,9 @@
 //! `scan.rs` and the signer's camera call them. Pictures are hostile: ones full of finder patterns make
 //! either reader try every combination (measured on one megapixel of them: twelve seconds, and more
 //! than three minutes), so candidates are counted first and combinations are capped. What must stay
-//! true: a picture costs bounded work, and a reader's panic is a picture without codes. There is no
-//! clock here; who scans live pictures does so on a thread with a deadline as well.
+//! true: a reader's panic is a picture without codes, and pictures of that kind cost seconds at most. The gate
+//! counts what rxing would take for a pattern, so a picture drawn for rqrr alone may still be slow, and
+//! there is no clock here: who scans does so where a person can stop it, or on a thread with a deadline.
 
 use super::Luma;
 use rxing::common::{BitMatrix, DetectorRXingResult as _, HybridBinarizer};

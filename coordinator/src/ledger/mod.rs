@@ -10,12 +10,12 @@
 //! ```
 //!
 //! [`Writer::commit`] runs the closure inside the next group's database transaction, under a savepoint of its
-//! own; an `Err` undoes this command only; the answer comes after the commit. No network call, no sleep and no
+//! own; an `Err` undoes this command only (and swallowing a ledger error undoes it too); the answer comes after the commit. No network call, no sleep and no
 //! other lock inside: every command in the program waits behind it. [`Unit`] gives `db()` (the open connection),
 //! `now()`, `post`, `hold`, `settle`, `release`, `next_item_id`. The error type needs `From<LedgerError>`.
 //!
 //! Holds are in two steps: `hold` moves available to held; `settle` spends the whole hold over named accounts;
-//! `release` gives it back. Reads (`store::balances_of_owner`, `verify::trial_balance` …) take any [`crate::db::Db`].
+//! `release` gives it back. Reads (`store::balances_of`, `verify::trial_balance` …) take any [`crate::db::Db`].
 
 pub mod account;
 pub mod asset;

@@ -38,6 +38,7 @@ pub struct Unit {
     accounts: KnownAccounts,
     opened: Vec<Account>,
     last_transfer: Option<i64>,
+    half_done: bool,
 }
 
 /// Row ids of accounts that are committed. Ids never change, so this cannot be wrong about money.
@@ -50,7 +51,7 @@ impl Unit {
         now: UnixMillis,
         accounts: KnownAccounts,
     ) -> Self {
-        Self { db, assets, now, accounts, opened: Vec::new(), last_transfer: None }
+        Self { db, assets, now, accounts, opened: Vec::new(), last_transfer: None, half_done: false }
     }
 
     pub(super) fn into_parts(self) -> (Transaction<'static, Any>, KnownAccounts) {
@@ -76,6 +77,29 @@ impl Unit {
     /// with [`LedgerError::Repeated`] before anything is written.
     pub async fn post(&mut self, posting: Posting) -> Result<(), LedgerError> {
         check(&posting)?;
+        let before = self.begin_whole();
+        let posted = self.write(posting).await;
+        self.end_whole(before, posted)
+    }
+
+    /// Until the last row is written the command must not be kept, whatever its author makes of the error.
+    fn begin_whole(&mut self) -> bool {
+        std::mem::replace(&mut self.half_done, true)
+    }
+
+    fn end_whole(&mut self, before: bool, result: Result<(), LedgerError>) -> Result<(), LedgerError> {
+        let nothing_half_done = matches!(
+            result,
+            Ok(())
+                | Err(LedgerError::Repeated { .. }
+                    | LedgerError::NoHold { .. }
+                    | LedgerError::HoldEnded { .. })
+        );
+        self.half_done = before || !nothing_half_done;
+        result
+    }
+
+    async fn write(&mut self, posting: Posting) -> Result<(), LedgerError> {
         let transfer = self.next_transfer().await?;
         if !store::insert_transfer(&mut self.db, transfer, posting.kind, &posting.reference, self.now).await?
         {
@@ -101,12 +125,20 @@ impl Unit {
             hold.amount,
         );
         self.post(posting).await?;
-        store::insert_hold(&mut self.db, hold, self.now).await
+        let before = self.begin_whole();
+        let inserted = store::insert_hold(&mut self.db, hold, self.now).await;
+        self.end_whole(before, inserted)
     }
 
     /// Spends a hold: `parts` say which account receives how much and must add up to the hold exactly
     /// (for a withdrawal: the reserve pays the amount, fees earned receive the fee).
     pub async fn settle(&mut self, hold: &str, parts: &[(Account, MinorUnits)]) -> Result<(), LedgerError> {
+        let before = self.begin_whole();
+        let settled = self.spend(hold, parts).await;
+        self.end_whole(before, settled)
+    }
+
+    async fn spend(&mut self, hold: &str, parts: &[(Account, MinorUnits)]) -> Result<(), LedgerError> {
         let held = self.end_hold(hold, "settled").await?;
         let sum = parts.iter().try_fold(MinorUnits::ZERO, |sum, (_, amount)| sum.checked_add(*amount));
         if sum != Some(held.amount) {
@@ -122,6 +154,12 @@ impl Unit {
 
     /// Gives a hold back: held becomes available again.
     pub async fn release(&mut self, hold: &str) -> Result<(), LedgerError> {
+        let before = self.begin_whole();
+        let released = self.give_back(hold).await;
+        self.end_whole(before, released)
+    }
+
+    async fn give_back(&mut self, hold: &str) -> Result<(), LedgerError> {
         let held = self.end_hold(hold, "released").await?;
         let posting = Posting::new("release", hold).minor(
             Account::held(&held.user, &held.asset),
@@ -142,10 +180,21 @@ impl Unit {
 
     pub(super) async fn open_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.opened.clear();
+        self.half_done = false;
         sqlx::query("savepoint command").execute(&mut *self.db).await.map(|_| ())
     }
 
-    pub(super) async fn keep(&mut self) -> Result<(), sqlx::Error> {
+    /// Keeps what the command did; false if it cannot be kept (a posting is half written, or PostgreSQL has given the
+    /// command up after a failed statement) and was undone instead.
+    pub(super) async fn keep(&mut self) -> Result<bool, sqlx::Error> {
+        if !self.half_done && self.release_savepoint().await.is_ok() {
+            return Ok(true);
+        }
+        self.undo().await?;
+        Ok(false)
+    }
+
+    async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         sqlx::query("release savepoint command").execute(&mut *self.db).await.map(|_| ())
     }
 
@@ -156,7 +205,7 @@ impl Unit {
         }
         self.last_transfer = None;
         sqlx::query("rollback to savepoint command").execute(&mut *self.db).await?;
-        self.keep().await
+        self.release_savepoint().await
     }
 
     async fn end_hold(&mut self, hold: &str, state: &'static str) -> Result<Hold, LedgerError> {

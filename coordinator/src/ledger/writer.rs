@@ -205,8 +205,12 @@ async fn run_one(command: Command, unit: &mut Unit, answers: &mut Vec<Answer>) -
     let outcome = AssertUnwindSafe(async { command(unit).await }).catch_unwind().await;
     match outcome {
         Ok(Ok(answer)) => {
-            answers.push(answer);
-            unit.keep().await
+            if unit.keep().await? {
+                answers.push(answer);
+            } else {
+                answer(Committed::RolledBack);
+            }
+            Ok(())
         }
         Ok(Err(answer)) => {
             answers.push(answer);

@@ -9,16 +9,22 @@ use airlock_coordinator::app::App;
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
-use airlock_coordinator::deposits::{self, address, store};
+use airlock_coordinator::deposits::{self, FollowError, address, store};
 use airlock_coordinator::ledger::{self, verify};
 use airlock_coordinator::people::create;
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_devnet::{ChainHandle, Devnet, DevnetConfig, Faults, ReorgTransactions};
-use airlock_shared::Network;
 use airlock_shared::hd::{AccountPath, MasterKey};
+use airlock_shared::{Address, Network};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use std::collections::BTreeMap;
+
+/// Selector of the router contract's `payTokenTwice(address,address,uint256,uint256)`.
+const PAY_TOKEN_TWICE: &str = "80ba6ff3";
+
+/// Selector of the router contract's `tryPayThenRevert(address,address,uint256)`.
+const TRY_PAY_THEN_REVERT: &str = "502782df";
 
 /// A coordinator that follows two chains, and one user with an address on each.
 struct Scene {
@@ -329,6 +335,78 @@ fn fake_tokens_zero_values_and_failed_transfers_credit_nothing() {
         assert_eq!(scene.deposits().await, Vec::<String>::new());
         assert_eq!(scene.usdt().await, 0);
         scene.prove().await;
+    });
+}
+
+#[test]
+fn transfers_inside_a_foreign_call_count_by_their_logs() {
+    on_each_database(|scene| async move {
+        let chain = scene.evm();
+        let router = chain.deploy("Router", "0").unwrap();
+        chain.transfer(Some(&scene.evm_usdt), &router, "5000000").unwrap();
+        chain.mine(1).unwrap();
+        let word = |text: &str| {
+            format!("{:0>64}", hex::encode(Address::parse(Network::EVM_DEV, text).unwrap().payload()))
+        };
+        let parties = format!("{}{}", word(&scene.evm_usdt), word(&scene.evm_address));
+        chain
+            .call(&router, &format!("{PAY_TOKEN_TWICE}{parties}{:064x}{:064x}", 1_000_000, 2_000_000), "0")
+            .unwrap();
+        chain.mine(1).unwrap();
+        // The inner transfer is rolled back while the transaction succeeds: no log, no deposit.
+        chain.call(&router, &format!("{TRY_PAY_THEN_REVERT}{parties}{:064x}", 500_000), "0").unwrap();
+        chain.mine_to_finality().unwrap();
+        scene.follow().await;
+        assert_eq!(scene.deposits().await, ["USDT 1000000 credited", "USDT 2000000 credited"]);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn whatever_is_wrong_with_the_first_provider_the_deposit_is_credited_once_it_heals() {
+    on_each_database(|scene| async move {
+        let faults = [
+            Faults { down: true, ..Faults::default() },
+            Faults { lag_blocks: 30, ..Faults::default() },
+            Faults { rate_limited: true, ..Faults::default() },
+            Faults { lite: true, ..Faults::default() },
+            Faults { empty: true, for_requests: Some(5), ..Faults::default() },
+        ];
+        for (round, fault) in (1..).zip(faults) {
+            scene.tron().set_faults(0, fault.clone()).unwrap();
+            scene.evm().set_faults(0, fault).unwrap();
+            scene.tron().transfer(Some(&scene.tron_usdt), &scene.tron_address, "1000000").unwrap();
+            scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "1000000").unwrap();
+            scene.tron().mine_to_finality().unwrap();
+            scene.evm().mine_to_finality().unwrap();
+            // It may fail and must not credit twice or falsely; healed, it must credit.
+            let _ = deposits::run_pending(&scene.app).await;
+            scene.tron().set_faults(0, Faults::default()).unwrap();
+            scene.evm().set_faults(0, Faults::default()).unwrap();
+            scene.follow().await;
+            assert_eq!(scene.usdt().await, round * 2_000_000);
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_final_block_that_changes_halts_the_network_until_a_person_lets_it_go_on() {
+    on_each_database(|scene| async move {
+        scene.evm().mine_to_finality().unwrap();
+        scene.follow().await;
+        let depth = scene.evm().head() - scene.evm().final_number() + 1;
+        scene.evm().reorg(depth, ReorgTransactions::Drop).unwrap();
+        scene.evm().transfer(Some(&scene.evm_usdt), &scene.evm_address, "1000000").unwrap();
+        scene.evm().mine_to_finality().unwrap();
+        for _ in 0..2 {
+            let halted = deposits::run_pending(&scene.app).await;
+            assert!(
+                matches!(halted, Err(FollowError::Halted { network: Network::EVM_DEV, .. })),
+                "{halted:?}"
+            );
+        }
+        assert_eq!(scene.usdt().await, 0);
     });
 }
 

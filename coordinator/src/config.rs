@@ -273,6 +273,7 @@ impl Config {
             "anvil",
             "foreign_dir",
             "python",
+            "require_foreign",
         ]));
         let file: file::File = figment
             .merge(Toml::string(overrides))

@@ -21,12 +21,14 @@ pub struct Faults {
     pub rate_limited: bool,
     /// TRON: answers history queries with the bare text of a lite full node.
     pub lite: bool,
+    /// TRON: has no `estimateenergy`, as most real nodes.
+    pub no_estimate_energy: bool,
     /// TRON: refuses every broadcast with `SERVER_BUSY`; EVM: with `txpool is full`.
     pub server_busy: bool,
     /// TRON: answers every broadcast with `DUP_TRANSACTION_ERROR`, EVM: `already known`, without taking it.
     pub dup: bool,
     /// Waits this long before each answer, at most 60 000 ms.
     pub delay_ms: u64,
-    /// Only the next so many requests are affected, then the provider heals; absent: until changed.
+    /// Only the next so many requests (of any kind) are affected, then the provider heals; absent: until changed.
     pub for_requests: Option<u64>,
 }

@@ -12,6 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Supply of the tokens deployed at start: a billion USDT.
 const SUPPLY: &str = "1000000000000000";
+/// The real chain's slot.
+const SLOT_MS: u64 = 3000;
 
 /// Development chains: TRON and Ethereum-style nodes over one executing engine.
 #[derive(Debug, Parser)]
@@ -23,9 +25,9 @@ struct Arguments {
     /// Make a block every so many milliseconds; without it blocks are made by the control routes only.
     #[arg(long)]
     block_time_ms: Option<u64>,
-    /// Length of a TRON slot; block times are multiples of it.
-    #[arg(long, default_value_t = 3000)]
-    tron_slot_ms: u64,
+    /// Length of a TRON slot, which block times are multiples of; by default the block time, at most the real chain's 3000.
+    #[arg(long)]
+    tron_slot_ms: Option<u64>,
     /// TRON witnesses: 27 put the solid block 18 behind the head, 3 put it 2 behind.
     #[arg(long, default_value_t = 27)]
     witnesses: u32,
@@ -80,7 +82,9 @@ fn config(arguments: &Arguments) -> DevnetConfig {
             mining,
             providers: arguments.providers,
             first_port: arguments.tron_port,
-            slot_ms: arguments.tron_slot_ms,
+            slot_ms: arguments
+                .tron_slot_ms
+                .unwrap_or(SLOT_MS.min(arguments.block_time_ms.unwrap_or(SLOT_MS))),
             witnesses: arguments.witnesses,
         }),
         evm,

@@ -365,3 +365,41 @@ async fn two_of_two_needs_both_signatures_and_the_multisig_fee() {
         info["receipt"]["energy_fee"].as_i64().unwrap() + info["receipt"]["net_fee"].as_i64().unwrap_or(0);
     assert_eq!(info["fee"].as_i64().unwrap() - itemised, 1_000_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_lives_for_the_last_65_536_blocks() {
+    let s = Setting::new().await;
+    s.chain().mine(1).unwrap();
+    let at = s.chain().head();
+    let mut draft = s.payment(1, 30_000_000);
+    s.chain().mine(65_535).unwrap();
+    assert_eq!(s.chain().head() - at, 65_535);
+    draft.expiration = s.chain().head_time_ms() + 60_000;
+    accept(s.chain(), &draft.signed(&s.from));
+    s.chain().mine(1).unwrap();
+    draft.timestamp += 1;
+    assert_eq!(broadcast(s.chain(), &draft.signed(&s.from)).0, "TAPOS_ERROR");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simulations_say_success_revert_and_unsupported_apart() {
+    let s = Setting::new().await;
+    let request = |amount: u64| {
+        json!({
+            "owner_address": s.from.text(), "contract_address": s.usdt, "visible": true,
+            "function_selector": "transfer(address,uint256)",
+            "parameter": hex::encode(&wire::transfer_data(&s.to.address, amount)[4..]),
+        })
+    };
+    let good = post(s.chain(), "/wallet/triggerconstantcontract", request(1));
+    assert_eq!(good["result"], json!({ "result": true }));
+    assert_eq!(good["transaction"]["ret"], json!([{}]));
+    let bad = post(s.chain(), "/wallet/triggerconstantcontract", request(u64::MAX));
+    assert_eq!(bad["result"], json!({ "result": true, "message": "REVERT opcode executed" }));
+    assert_eq!(bad["transaction"]["ret"], json!([{ "ret": "FAILED" }]));
+    let estimate = post(s.chain(), "/wallet/estimateenergy", request(1));
+    assert_eq!(estimate["energy_required"], good["energy_used"]);
+    s.chain().set_faults(0, Faults { no_estimate_energy: true, ..Faults::default() }).unwrap();
+    let refused = post(s.chain(), "/wallet/estimateenergy", request(1));
+    assert_eq!(refused["result"]["message"], "this node does not support estimate energy");
+}

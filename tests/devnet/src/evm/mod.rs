@@ -1,9 +1,10 @@
 //! Ethereum-style chains: Ethereum's rules over the EVM engine, behind JSON-RPC.
 //!
 //! `rlp` and `transaction` are its bytes; `pool`, `execute`, `block` and `chain` what happens to a transaction, in that order; `json`,
-//! `logs` and `rpc` its face; `steer` the control.
+//! `logs`, `calls` and `rpc` its face; `steer` the control.
 
 mod block;
+mod calls;
 mod chain;
 mod execute;
 mod json;

@@ -1,11 +1,12 @@
 //! The TRON chain: TRON's rules over the EVM engine, behind TRON's HTTP API.
 //!
 //! `message` and `address` are its bytes; `ledger`, `params` and `tvm` its state and engine; `broadcast`, `permission`, `execute` and
-//! `actuator` what happens to a transaction, in that order; `chain` blocks and pool; `json` and `http` its face; `steer` the control.
+//! `actuator` what happens to a transaction, in that order; `chain` blocks and pool; `json`, `request`, `http` and `builder` its face; `steer` the control.
 
 mod actuator;
 pub(crate) mod address;
 mod broadcast;
+mod builder;
 mod chain;
 mod execute;
 mod http;

@@ -31,9 +31,10 @@ pub(crate) fn check(ledger: &Ledger, transaction: &Transaction) -> Result<(), Re
     if transaction.signature.len() > TOTAL_SIGN_NUM {
         return Err(Refusal::signature("too many signatures"));
     }
-    let owner = Operation::unpack(contract)
-        .and_then(|op| address::from_bytes(op.owner_address()))
-        .ok_or_else(|| Refusal::signature("permission isn't exit"))?;
+    let owner =
+        Operation::unpack(contract).and_then(|op| address::from_bytes(op.owner_address())).ok_or_else(
+            || Refusal::validate(format!("contract type {} is not executed here", contract.r#type)),
+        )?;
     let permission = ledger
         .permission(&owner, contract.permission_id)
         .ok_or_else(|| Refusal::signature("permission isn't exit"))?;

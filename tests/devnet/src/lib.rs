@@ -55,8 +55,9 @@
 //! that chain time stays near the wall clock and a signer's clock agrees with it.
 //!
 //! # The binary
-//! `airlock-devnet [--host 127.0.0.1] [--block-time-ms N] [--tron-slot-ms N (default: the block time, at most 3000)] [--witnesses N] [--evm-chain-id N]... [--finality-depth N]
-//! [--tron-port N] [--evm-port N] [--providers N] [--no-tokens] [--ready-file FILE] [--exit-with-parent]` prints one line of JSON when ready:
+//! `airlock-devnet [--host 127.0.0.1] [--block-time-ms N] [--tron-slot-ms N] [--witnesses N] [--evm-chain-id N]... [--finality-depth N]
+//! [--tron-port N] [--evm-port N] [--providers N] [--no-tokens] [--ready-file FILE] [--exit-with-parent]` (the TRON slot is the block
+//! time unless given, at most 3000) prints one line of JSON when ready:
 //! `{"tron":{"urls":[…],"control":"…/control","chain":"tron:0xa1710c4b","usdt":"T…","deployer":"T…"},
 //! "evm":[{"urls":[…],"control":"…","chain":"eip155:31337","chain_id":31337,"usdt":"0x…","deployer":"0x…"}]}`.
 

@@ -7,10 +7,12 @@
 
 use crate::args::Options;
 use crate::failure::{Exit, Failure};
-use crate::home::read_private;
+use crate::home::open_private;
 use crate::secret::Passphrase;
 use airlock_shared::{Digest, words};
+use rustix::fs::OFlags;
 use serde::Serialize;
+use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -177,21 +179,27 @@ fn read(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {
             Ok(Passphrase::new(typed)?)
         }
         Source::File(path) => {
-            let bytes = read_private(path, 2 * Passphrase::MAX_BYTES as u64)
-                .map_err(|error| Failure::new(Exit::Vault, "passphrase", error))?;
-            Ok(Passphrase::from_bytes(bytes)?)
+            let failed = |error| Failure::new(Exit::Vault, "passphrase", error);
+            let file = open_private(path, OFlags::RDONLY).map_err(failed)?;
+            read_from(file, &path.display().to_string())
         }
         Source::Descriptor(number) => {
-            let path = Path::new("/proc/self/fd").join(number.to_string());
-            let failed = |error: std::io::Error| {
-                Failure::new(Exit::Vault, "passphrase", format!("file descriptor {number}: {error}"))
-            };
-            let mut bytes = Zeroizing::new(Vec::with_capacity(2 * Passphrase::MAX_BYTES));
-            let file = std::fs::File::open(&path).map_err(failed)?;
-            file.take(2 * Passphrase::MAX_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
-            Ok(Passphrase::from_bytes(std::mem::take(&mut bytes))?)
+            let name = format!("file descriptor {number}");
+            let file = File::open(Path::new("/proc/self/fd").join(number.to_string()))
+                .map_err(|error| Failure::new(Exit::Vault, "passphrase", format!("{name}: {error}")))?;
+            read_from(file, &name)
         }
     }
+}
+
+/// Reads once, into memory that never has to grow: growing would leave copies behind.
+fn read_from(file: File, name: &str) -> Result<Passphrase, Failure> {
+    let most = 2 * Passphrase::MAX_BYTES;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * most));
+    file.take(most as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::new(Exit::Vault, "passphrase", format!("{name}: {error}")))?;
+    Ok(Passphrase::from_bytes(std::mem::take(&mut bytes))?)
 }
 
 fn read_twice(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {

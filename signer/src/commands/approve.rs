@@ -13,6 +13,7 @@ use crate::vault::Device;
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::ApprovalReply;
 use airlock_shared::frames::{FrameSize, Level};
+use airlock_shared::words;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -38,15 +39,9 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     let size = frame_size(args.qr_version)?;
     let mut vault = place.vault(&home)?;
     place.enter_sandbox(&home, Some(&args.out))?;
-    let documents = inputs.documents()?;
-    if !(args.confirm.is_empty() || args.confirm.len() == documents.len()) {
-        let (given, needed) = (args.confirm.len(), documents.len());
-        return Err(Failure::usage(format!("{given} times --confirm for {needed} batches")));
-    }
     let mut replies = Vec::new();
-    for (number, document) in documents.iter().enumerate() {
-        let given = args.confirm.get(number).map(String::as_str);
-        replies.push(approve(place, number, document, given, vault.device_mut())?);
+    for (number, document) in inputs.documents()?.iter().enumerate() {
+        replies.push(approve(place, number, document, &args.confirm, vault.device_mut())?);
     }
     vault.store(&home)?;
     let mut approvals = Vec::new();
@@ -65,7 +60,7 @@ fn approve(
     place: &Place,
     number: usize,
     document: &Document,
-    given: Option<&str>,
+    given: &[String],
     device: &mut Device,
 ) -> Result<(String, ApprovalReply), Failure> {
     let now = now()?;
@@ -80,7 +75,9 @@ fn approve(
         ));
     }
     place.console.note(review::eight_words(&digest));
-    let typed = place.console.typed_words(given)?;
+    // Frames come in any order, so each batch takes its own words out of those that a script gave.
+    let own = given.iter().find(|words| words::confirms(words, &digest)).or(given.first());
+    let typed = place.console.typed_words(own.map(String::as_str))?;
     let batch_id = content.batch_id.to_string();
     Ok((batch_id, readable.approve(&typed, number, device)?))
 }

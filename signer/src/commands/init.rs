@@ -118,12 +118,13 @@ fn hand_over(console: &Console, args: &Init, entropy: &Entropy) -> Result<(), Fa
         return Ok(());
     }
     let mut words: Vec<&str> = mnemonic.words().collect();
-    let result = match args.mnemonic_fd {
+    let handed = match args.mnemonic_fd {
         Some(number) => write_to(number, &words),
         None => show_and_ask(console, &words),
     };
+    // Pointers into the word list are as telling as the words.
     words.fill("");
-    result
+    handed
 }
 
 fn write_to(number: u32, words: &[&str]) -> Result<(), Failure> {
@@ -143,9 +144,9 @@ fn show_and_ask(console: &Console, words: &[&str]) -> Result<(), Failure> {
     }
     console.note("\nThese 24 words are the keys. Write them down; they are shown once.\n");
     for (row, chunk) in words.chunks(4).enumerate() {
-        let numbered: Vec<_> =
-            (1..).zip(chunk).map(|(n, word)| format!("{:2} {word:<10}", row * 4 + n)).collect();
-        console.note(numbered.join("  "));
+        let numbered = (1..).zip(chunk).map(|(n, word)| format!("{:2} {word:<10}", row * 4 + n));
+        let numbered: Zeroizing<Vec<String>> = Zeroizing::new(numbered.collect());
+        console.note(Zeroizing::new(numbered.join("  ")).as_str());
     }
     console.line("\nPress Enter when they are written down. ")?;
     // Clears the screen and what was scrolled off it.

@@ -99,6 +99,7 @@ install_foreign_clients() {
     fi
     AIRLOCK_ANVIL="$(find "$PWD"/tests/foreign/node_modules/@foundry-rs -path '*-*/bin/anvil' -type f | head -n 1)"
     export AIRLOCK_ANVIL
+    export AIRLOCK_REQUIRE_FOREIGN=1
     export AIRLOCK_FOREIGN_DIR="$PWD/tests/foreign"
     export AIRLOCK_PYTHON="$PWD/.tools/python/bin/python"
 }

@@ -133,7 +133,7 @@ async fn settings(chains: &Chains, addresses: &Value, alice: &Device) -> anyhow:
 async fn pair(stage: &Stage, alice: &Device, coordinator: &Coordinator) -> anyhow::Result<()> {
     let ours = coordinator.run(&["introduction"]).await?.success().context("introduction")?.stdout;
     let file = stage.directory.join("introduction-of-the-coordinator.json");
-    std::fs::write(&file, ours.trim_end())?;
+    std::fs::write(&file, format!("{}\n", ours.trim_end()))?;
     let introduced: Value = serde_json::from_str(&ours)?;
     let identity = |text: &str| Identity::from_hex(text).context("an identity");
     let digest = airlock_shared::envelope::pairing_digest(
@@ -146,7 +146,7 @@ async fn pair(stage: &Stage, alice: &Device, coordinator: &Coordinator) -> anyho
         alice.run(&["pair", path(&file)?, "--confirm", &expected]).await?.success().context("pair")?;
     ensure!(paired.stderr.contains(&expected), "the signer shows the words: {}", paired.stderr);
     let answer = stage.directory.join("introduction-of-the-signer.json");
-    std::fs::write(&answer, paired.stdout.trim_end())?;
+    std::fs::write(&answer, format!("{}\n", paired.stdout.trim_end()))?;
     let known = coordinator.run(&["signer", "pair", path(&answer)?, "--confirm", &expected]).await?.json()?;
     ensure!(text(&known, "words")? == expected, "the coordinator shows the words: {known}");
     stage.narrator.tell("Signer and coordinator are paired; both screens showed, and people compared aloud:");

@@ -38,6 +38,7 @@ enum Fault {
     OtherFork,
     EmptyReceipts,
     NullReceipts,
+    OldNode,
     NoSuchTransfer,
 }
 
@@ -67,6 +68,10 @@ async fn answer(State(fault): State<Fault>, body: String) -> Response {
         Fault::Flood if !identity => return flood(),
         _ => {}
     }
+    if fault == Fault::OldNode && method == "eth_getBlockReceipts" {
+        let error = json!({"code": -32601, "message": "the method eth_getBlockReceipts does not exist"});
+        return axum::Json(json!({"jsonrpc": "2.0", "id": 1, "error": error})).into_response();
+    }
     axum::Json(json!({"jsonrpc": "2.0", "id": 1, "result": result(fault, method, &request["params"])}))
         .into_response()
 }
@@ -94,12 +99,15 @@ fn result(fault: Fault, method: &str, params: &Value) -> Value {
         }
         "eth_getBlockReceipts" if fault == Fault::EmptyReceipts => json!([]),
         "eth_getBlockReceipts" if fault == Fault::NullReceipts => Value::Null,
-        "eth_getBlockReceipts" => {
-            json!([{"transactionHash": h(5), "blockHash": h(id(fault)), "blockNumber": "0x10",
-            "gasUsed": "0x5208", "status": "0x1", "effectiveGasPrice": "0x7", "logs": []}])
-        }
+        "eth_getBlockReceipts" => json!([receipt(fault)]),
+        "eth_getTransactionReceipt" => receipt(fault),
         _ => Value::Null,
     }
+}
+
+fn receipt(fault: Fault) -> Value {
+    json!({"transactionHash": h(5), "blockHash": h(id(fault)), "blockNumber": "0x10", "gasUsed": "0x5208",
+        "status": "0x1", "effectiveGasPrice": "0x7", "logs": []})
 }
 
 fn block(fault: Fault, whole: bool) -> Value {
@@ -197,6 +205,12 @@ async fn whatever_a_broken_provider_does_the_next_one_is_asked_and_the_fault_is_
 async fn an_answer_that_misses_receipts_is_an_error_and_not_an_empty_block() {
     let providers = providers(&[Fault::EmptyReceipts]).await;
     assert!(matches!(block_16(&providers).await, Err(ChainError::Incomplete { .. })));
+}
+
+#[tokio::test]
+async fn an_old_node_without_block_receipts_is_asked_for_each_receipt() {
+    let providers = providers(&[Fault::OldNode]).await;
+    assert_eq!(block_16(&providers).await.unwrap(), (0, vec![transfer()]));
 }
 
 #[tokio::test]

@@ -24,6 +24,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// JSON-RPC's code for a method that does not exist.
+const NO_SUCH_METHOD: i64 = -32_601;
+/// Receipts asked for at the same time where there is no call for all of them.
+const RECEIPTS_AT_ONCE: usize = 16;
+
 /// One provider of an EVM network.
 pub struct EvmNode {
     rpc: Rpc,
@@ -147,15 +152,27 @@ impl EvmNode {
             self.rpc.ask("eth_getBlockByNumber", params, BLOCK_LIMIT).await?;
         let found = found.ok_or_else(|| self.not_yet(height, height.saturating_sub(1)))?;
         self.must_be_at(height, block::header_of(&found))?;
-        let receipts =
-            if found.transactions.is_empty() { Vec::new() } else { self.receipts(found.hash).await? };
+        let receipts = if found.transactions.is_empty() { Vec::new() } else { self.receipts(&found).await? };
         block::assemble(&self.settings, &found, &receipts)
             .map_err(|what| self.rpc.endpoint.incomplete("eth_getBlockReceipts", what))
     }
 
-    async fn receipts(&self, block: Fixed<32>) -> Result<Vec<RpcReceipt>, ChainError> {
-        let hash = format!("0x{}", hex::encode(block.0));
-        self.rpc.expect("eth_getBlockReceipts", json!([hash]), BLOCK_LIMIT).await
+    /// The block's receipts in one call, or one by one from a provider that has no such call.
+    async fn receipts(&self, block: &RpcBlock<RpcTransaction>) -> Result<Vec<RpcReceipt>, ChainError> {
+        let hash = format!("0x{}", hex::encode(block.hash.0));
+        match self.rpc.expect("eth_getBlockReceipts", json!([hash]), BLOCK_LIMIT).await {
+            Err(ChainError::Reported { code: NO_SUCH_METHOD, .. }) => {}
+            answer => return answer,
+        }
+        let mut receipts = Vec::with_capacity(block.transactions.len());
+        for some in block.transactions.chunks(RECEIPTS_AT_ONCE) {
+            let asked = some.iter().map(|transaction| {
+                let params = json!([format!("0x{}", hex::encode(transaction.hash.0))]);
+                self.rpc.expect("eth_getTransactionReceipt", params, BLOCK_LIMIT)
+            });
+            receipts.extend(futures::future::try_join_all(asked).await?);
+        }
+        Ok(receipts)
     }
 
     pub(super) async fn inclusion(&self, tx_id: TxId) -> Result<Inclusion, ChainError> {

@@ -1,0 +1,76 @@
+//! Alerts: something that a person must look at, raised in the same commit as what caused it.
+//!
+//! Capabilities call [`raise`] with what they saw; this module knows none of them. One alert of a kind and
+//! subject is open at a time. What must stay true: no secret ever goes into an alert.
+
+use crate::clock::UnixMillis;
+use crate::db::{self, Db};
+use crate::ledger::LedgerError;
+use serde::Serialize;
+
+/// One alert.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Alert {
+    /// Random id.
+    pub id: String,
+    /// What kind, such as `signer.suspended`.
+    pub kind: String,
+    /// The id of what it is about.
+    pub subject: String,
+    /// A sentence.
+    pub what: String,
+    /// `open` or `closed`.
+    pub state: String,
+    /// When it was raised, Unix milliseconds.
+    pub made_at_ms: UnixMillis,
+}
+
+/// Raises an alert, unless one of this kind about this subject is open.
+pub async fn raise(
+    db: &mut Db,
+    kind: &'static str,
+    subject: &str,
+    what: &str,
+    now: UnixMillis,
+) -> Result<(), LedgerError> {
+    tracing::error!(kind, subject, what, "alert");
+    let id =
+        db::random_id().map_err(|error| LedgerError::Corrupt { what: format!("randomness: {error}") })?;
+    sqlx::query(
+        "insert into alerts (id, kind, subject, what, state, made_at, changed_at) \
+         values ($1, $2, $3, $4, 'open', $5, $5) on conflict do nothing",
+    )
+    .bind(id)
+    .bind(kind)
+    .bind(subject)
+    .bind(what)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Open alerts, newest first.
+pub async fn open(db: &mut Db, limit: i64) -> Result<Vec<Alert>, LedgerError> {
+    let rows: Vec<(String, String, String, String, String, i64)> = sqlx::query_as(
+        "select id, kind, subject, what, state, made_at from alerts where state = 'open' \
+         order by made_at desc, id limit $1",
+    )
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let alert =
+        |(id, kind, subject, what, state, made_at_ms)| Alert { id, kind, subject, what, state, made_at_ms };
+    Ok(rows.into_iter().map(alert).collect())
+}
+
+/// Closes an alert; false if it is not open.
+pub async fn close(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, LedgerError> {
+    let done =
+        sqlx::query("update alerts set state = 'closed', changed_at = $2 where id = $1 and state = 'open'")
+            .bind(id)
+            .bind(now)
+            .execute(db)
+            .await?;
+    Ok(done.rows_affected() == 1)
+}

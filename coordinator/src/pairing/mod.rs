@@ -1,0 +1,297 @@
+//! Pairing: which signers we know, what they have shown of their journals, and what came from them: policies, wallets.
+//!
+//! `identity` is our own key; `head` judges receipts; `store` is the SQL; `http` the routes; the command line calls
+//! [`pair`], [`import_policy`] and [`import_wallets`] too. What must stay true: a signer is paired only after a person has
+//! typed the eight words that both screens show; a policy only under its roster's signatures; a wallet belongs to a paired
+//! signer; a signer whose journal does not extend what we know is suspended and stays so until a person decides.
+
+pub mod head;
+pub mod http;
+pub mod identity;
+pub mod store;
+
+pub use identity::{CoordinatorKey, IdentityError};
+pub use store::{Signer, WalletRow};
+
+use crate::app::App;
+use crate::audit;
+use crate::ledger::LedgerError;
+use airlock_shared::document;
+use airlock_shared::envelope::{Introduction, pairing_digest};
+use airlock_shared::form::FormError;
+use airlock_shared::identity::Identity;
+use airlock_shared::policy::{PolicyError, SignedPolicy};
+use airlock_shared::wallet::{Role, key_path};
+use airlock_shared::{Address, Network, words};
+use serde::{Deserialize, Serialize};
+
+/// Why a pairing or an import was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PairingError {
+    /// Not such a document.
+    #[error("not a document of that kind: {0}")]
+    Document(#[from] FormError),
+    /// The words were not typed, or not these.
+    #[error("confirm with the eight words that both screens show: {words}")]
+    Words {
+        /// The words.
+        words: String,
+    },
+    /// For another kind of money.
+    #[error("it is for profile {found}, this coordinator is for {expected}")]
+    OtherProfile {
+        /// Ours.
+        expected: &'static str,
+        /// Theirs.
+        found: &'static str,
+    },
+    /// A coordinator's introduction, or a signer's without custodians.
+    #[error("the introduction names no custodians: it is not a signer's")]
+    NoRoster,
+    /// Not paired.
+    #[error("signer {signer} is not paired")]
+    NotPaired {
+        /// Its identity or vault fingerprint.
+        signer: String,
+    },
+    /// No custodians of a paired signer signed it.
+    #[error("policy: {0}")]
+    Policy(#[from] PolicyError),
+    /// No paired signer has a roster that signed this policy.
+    #[error("no paired signer's custodians signed this policy: {last}")]
+    PolicyOfNobody {
+        /// What the last one checked said.
+        last: String,
+    },
+    /// Another one stands in its place.
+    #[error("{what} is known already, with other content")]
+    Taken {
+        /// What.
+        what: String,
+    },
+    /// The wallets' file cannot be used.
+    #[error("wallets file: {field} is {found}, expected {expected}")]
+    Wallets {
+        /// Which field.
+        field: String,
+        /// What was there.
+        found: String,
+        /// What must be.
+        expected: String,
+    },
+    /// Our own identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The database or the writer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<sqlx::Error> for PairingError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+/// What a pairing or import came to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Paired {
+    /// The signer's identity.
+    pub signer: String,
+    /// Its name.
+    pub name: String,
+    /// How batches name its vault, 8 hex digits.
+    pub fingerprint: String,
+    /// The eight words that both screens show.
+    pub words: String,
+}
+
+/// The introduction that a signer is shown, JSON. Makes the identity at its first use.
+pub fn introduction(app: &App) -> Result<Introduction, PairingError> {
+    let key = CoordinatorKey::open(&app.config.home)?;
+    Ok(key.introduction(app.config.creator.clone(), app.config.profile))
+}
+
+/// Pairs the signer that `file` introduces, once `confirm` are the eight words of the pairing. Pairing the same
+/// signer again changes nothing.
+pub async fn pair(app: &App, file: &[u8], confirm: &str, who: &str) -> Result<Paired, PairingError> {
+    let signer: Introduction = document::read(file)?;
+    if signer.profile != app.config.profile {
+        let (expected, found) = (app.config.profile.name(), signer.profile.name());
+        return Err(PairingError::OtherProfile { expected, found });
+    }
+    if signer.roster.is_none() {
+        return Err(PairingError::NoRoster);
+    }
+    let ours = CoordinatorKey::open(&app.config.home)?.identity();
+    let digest = pairing_digest(&ours, &signer.identity);
+    if !words::confirms(confirm, &digest) {
+        return Err(PairingError::Words { words: words::words(&digest) });
+    }
+    let paired = Paired {
+        signer: signer.identity.to_string(),
+        name: signer.name.to_string(),
+        fingerprint: hex::encode(signer.identity.fingerprint()),
+        words: words::words(&digest),
+    };
+    let who = who.to_owned();
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                if store::insert_signer(unit.db(), &signer, &who, now).await? {
+                    let subject = signer.identity.to_string();
+                    return record(unit.db(), &who, "signer.pair", &subject, now).await;
+                }
+                let known = store::signer(unit.db(), &signer.identity).await?;
+                match known.filter(|known| known.introduction == signer) {
+                    Some(_) => Ok(()),
+                    None => Err(PairingError::Taken { what: format!("signer {}", signer.identity) }),
+                }
+            })
+        })
+        .await?;
+    Ok(paired)
+}
+
+/// Imports a policy that the custodians of a paired signer have signed. Its name and version are returned.
+pub async fn import_policy(app: &App, file: &[u8], who: &str) -> Result<SignedPolicy, PairingError> {
+    let policy: SignedPolicy = document::read(file)?;
+    let (row, who) = (policy.clone(), who.to_owned());
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                let signer = signer_of_policy(&store::signers(unit.db()).await?, &row)?;
+                if store::insert_policy(unit.db(), &signer, &row, &who, now).await? {
+                    let subject = row.policy.digest().to_string();
+                    return record(unit.db(), &who, "policy.import", &subject, now).await;
+                }
+                match store::policy(unit.db(), &row.policy.digest()).await? {
+                    Some(_) => Ok(()),
+                    None => {
+                        let what = format!("version {} of policy {}", row.policy.version, row.policy.name);
+                        Err(PairingError::Taken { what })
+                    }
+                }
+            })
+        })
+        .await?;
+    Ok(policy)
+}
+
+fn signer_of_policy(signers: &[Signer], policy: &SignedPolicy) -> Result<Identity, PairingError> {
+    let mut last = "no signer is paired".to_owned();
+    for signer in signers {
+        match policy.check(signer.roster()?, signer.introduction.profile) {
+            Ok(()) => return Ok(signer.identity),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(PairingError::PolicyOfNobody { last })
+}
+
+/// What `airlock-signer addresses --json` writes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WalletsFile {
+    format: String,
+    version: u8,
+    profile: String,
+    identity: String,
+    wallets: Vec<WalletsFileEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WalletsFileEntry {
+    network: Network,
+    role: String,
+    index: u32,
+    path: String,
+    address: String,
+}
+
+/// The longest wallets file, in bytes.
+pub const WALLETS_BYTES_MAX: usize = 1 << 20;
+
+/// Imports the hot, cold and energy wallets of a paired signer on configured networks; deposit addresses are derived from
+/// xpubs and skipped. Returns how many are known now.
+pub async fn import_wallets(app: &App, file: &[u8], who: &str) -> Result<Vec<WalletRow>, PairingError> {
+    let (signer, wallets) = read_wallets(app, file)?;
+    let (rows, who) = (wallets.clone(), who.to_owned());
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                if store::signer(unit.db(), &signer).await?.is_none() {
+                    return Err(PairingError::NotPaired { signer: signer.to_string() });
+                }
+                for row in &rows {
+                    if store::insert_wallet(unit.db(), row, &who, now).await? {
+                        let subject = format!("{} {}", row.address.network(), row.address);
+                        record(unit.db(), &who, "wallet.import", &subject, now).await?;
+                        continue;
+                    }
+                    let known = store::wallets(unit.db(), row.address.network(), row.role).await?;
+                    if !known.contains(row) {
+                        return Err(PairingError::Taken { what: format!("wallet {}", row.address) });
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(wallets)
+}
+
+fn read_wallets(app: &App, file: &[u8]) -> Result<(Identity, Vec<WalletRow>), PairingError> {
+    let wrong = |field: &str, found: &dyn ToString, expected: &str| PairingError::Wallets {
+        field: field.to_owned(),
+        found: found.to_string().chars().take(100).collect(),
+        expected: expected.to_owned(),
+    };
+    if file.len() > WALLETS_BYTES_MAX {
+        return Err(wrong("length", &file.len(), "at most 1 MiB"));
+    }
+    let parsed: WalletsFile = serde_json::from_slice(file)
+        .map_err(|error| wrong("file", &error, "what `addresses --json` writes"))?;
+    if parsed.format != "airlock addresses" || parsed.version != 1 {
+        let found = format!("{} {}", parsed.format, parsed.version);
+        return Err(wrong("format", &found, "airlock addresses, version 1"));
+    }
+    if parsed.profile != app.config.profile.name() {
+        return Err(wrong("profile", &parsed.profile, app.config.profile.name()));
+    }
+    let signer = Identity::from_hex(&parsed.identity)
+        .ok_or_else(|| wrong("identity", &parsed.identity, "64 lower-case hex digits"))?;
+    let mut rows = Vec::new();
+    for (place, entry) in parsed.wallets.iter().enumerate() {
+        let field = |name: &str| format!("wallets[{place}].{name}");
+        let role = Role::from_name(&entry.role)
+            .ok_or_else(|| wrong(&field("role"), &entry.role, "deposit, hot, cold or energy"))?;
+        if role == Role::Deposit || app.config.network(entry.network).is_none() {
+            continue;
+        }
+        let path =
+            key_path(entry.network, role, entry.index).map(|path| path.to_string()).unwrap_or_default();
+        if path != entry.path {
+            return Err(wrong(&field("path"), &entry.path, &path));
+        }
+        let address = Address::parse(entry.network, &entry.address)
+            .map_err(|error| wrong(&field("address"), &entry.address, &error.to_string()))?;
+        rows.push(WalletRow { address, role, index: entry.index, signer });
+    }
+    Ok((signer, rows))
+}
+
+async fn record(
+    db: &mut crate::db::Db,
+    who: &str,
+    action: &'static str,
+    subject: &str,
+    now: crate::clock::UnixMillis,
+) -> Result<(), PairingError> {
+    let action = audit::Action { who, action, subject, request_id: "", detail: "" };
+    Ok(audit::record(db, &action, now).await?)
+}

@@ -244,6 +244,70 @@ pub async fn highest_nonce(db: &mut Db, source: Address) -> Result<Option<u64>, 
     Ok(highest.and_then(|nonce| u64::try_from(nonce).ok()))
 }
 
+/// Account nonces at or above `from` that attempts of this wallet use or used, dead ones left out, ascending. A nonce that a
+/// refused batch has given back is free again, or everything behind it would wait for ever.
+pub async fn nonces_used(db: &mut Db, source: Address, from: u64) -> Result<Vec<u64>, WithdrawalError> {
+    let rows: Vec<i64> = sqlx::query_scalar(
+        "select account_nonce from attempts where network = $1 and source = $2 and account_nonce >= $3 \
+         and state <> 'dead' order by account_nonce",
+    )
+    .bind(source.network().to_string())
+    .bind(source.to_string())
+    .bind(stored(from, "account nonce")?)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().filter_map(|nonce| u64::try_from(nonce).ok()).collect())
+}
+
+/// What live attempts that are not final will take from this wallet of one asset, base units, one amount each.
+pub async fn in_flight(db: &mut Db, source: Address, asset: &str) -> Result<Vec<BaseUnits>, WithdrawalError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "select w.amount_base from attempts a join withdrawals w on w.id = a.withdrawal_id \
+         where a.network = $1 and a.source = $2 and w.asset = $3 \
+         and a.state in ('built', 'exported', 'signed', 'sent', 'included')",
+    )
+    .bind(source.network().to_string())
+    .bind(source.to_string())
+    .bind(asset)
+    .fetch_all(db)
+    .await?;
+    let read = |text: String| {
+        text.parse().map_err(|_| LedgerError::Corrupt { what: format!("amount_base {text}") }.into())
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Withdrawals on a network that were signed for before and not paid: they wait for a person, because signing them again
+/// is a reissue.
+pub async fn signed_before(db: &mut Db, network: Network) -> Result<Vec<String>, WithdrawalError> {
+    Ok(sqlx::query_scalar(
+        "select distinct a.withdrawal_id from attempts a join withdrawals w on w.id = a.withdrawal_id \
+         where a.network = $1 and a.tx_id is not null and w.state in ('queued', 'wallet_funded')",
+    )
+    .bind(network.to_string())
+    .fetch_all(db)
+    .await?)
+}
+
+/// Every signed transaction of an attempt: level, transaction id, bytes; lowest level first.
+pub async fn transactions_of(
+    db: &mut Db,
+    attempt: &str,
+) -> Result<Vec<(i64, String, Vec<u8>)>, WithdrawalError> {
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "select level, tx_id, signed_bytes from attempt_transactions where attempt_id = $1 order by level",
+    )
+    .bind(attempt)
+    .fetch_all(db)
+    .await?;
+    let read = |(level, tx_id, bytes): (i64, String, String)| {
+        let bytes = hex::decode(bytes)
+            .map_err(|_| LedgerError::Corrupt { what: format!("signed bytes of transaction {tx_id}") })?;
+        Ok((level, tx_id, bytes))
+    };
+    rows.into_iter().map(read).collect()
+}
+
 fn stored(number: u64, what: &'static str) -> Result<i64, WithdrawalError> {
     i64::try_from(number).map_err(|_| LedgerError::Corrupt { what: format!("{what} {number}") }.into())
 }

@@ -1,0 +1,287 @@
+//! Back over the gap: replies are judged one by one, and what is right is stored before anything is sent.
+//!
+//! `http.rs` calls [`accept`]. Judged in this order: do we know the batch; is the signer its own, paired and not suspended; is the
+//! receipt authentic; is it a repeat; does it extend the journal that we know; refusal or signatures; every signature against
+//! the stored content. What must stay true: accepting is idempotent; one bad reply does not hurt its neighbours; bytes and
+//! ids of every transaction are stored in the commit that makes the batch signed; a forked journal suspends its signer.
+
+use super::state::{Event, State};
+use super::store::{self, Batch};
+use super::{BatchError, close};
+use crate::alerts;
+use crate::app::App;
+use crate::chain::TxId;
+use crate::db::Db;
+use crate::ledger::Unit;
+use crate::pairing::{self, head};
+use crate::withdrawals::{self, attempts};
+use airlock_shared::approval;
+use airlock_shared::batch::Content;
+use airlock_shared::document;
+use airlock_shared::envelope::{Outcome, Receipt, Replies, Reply};
+use airlock_shared::roles::combiner;
+use airlock_shared::roles::extractor::{self, Extracted, Level};
+use airlock_shared::roles::finalizer;
+use serde::Serialize;
+
+/// What became of one reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Its signatures are verified and stored.
+    Signed,
+    /// It was here before; nothing changed.
+    Repeated,
+    /// The signer refused the batch; its withdrawals are queued again.
+    RefusedBySigner,
+    /// It was not accepted; nothing changed.
+    Rejected,
+    /// It shows a forked journal: the signer is suspended.
+    SignerSuspended,
+}
+
+/// The judgement of one reply.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Judged {
+    /// Digest of the content that it answers.
+    pub content: String,
+    /// Our batch with that content, if there is one.
+    pub batch: Option<String>,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// A sentence.
+    pub why: String,
+}
+
+/// Judges every reply of every document, in order.
+pub async fn accept(app: &App, documents: Vec<Vec<u8>>, who: &str) -> Result<Vec<Judged>, BatchError> {
+    let mut judged = Vec::new();
+    for bytes in documents {
+        let replies: Replies = document::read(&bytes)?;
+        for reply in replies.replies {
+            judged.push(judge(app, reply, who).await?);
+        }
+    }
+    Ok(judged)
+}
+
+async fn judge(app: &App, reply: Reply, who: &str) -> Result<Judged, BatchError> {
+    let content = reply.receipt.content.to_string();
+    let found = {
+        let mut db = app.db.reader().await?;
+        store::of_content(&mut db, &reply.receipt.content).await?
+    };
+    let Some(batch) = found else {
+        let why = "no batch with this content was made here".to_owned();
+        return Ok(Judged { content, batch: None, verdict: Verdict::Rejected, why });
+    };
+    let id = batch.id.clone();
+    let judged = |verdict, why| Judged { content, batch: Some(id), verdict, why };
+    let signed = match examine(app, &batch, &reply).await? {
+        Examined::Signed(signed) => Some(signed),
+        Examined::Refused => None,
+        Examined::Ended(verdict, why) => return Ok(judged(verdict, why)),
+    };
+    let who = who.to_owned();
+    let result = app
+        .writer
+        .commit(move |unit| Box::pin(async move { write(unit, &batch, &reply, signed, &who).await }))
+        .await;
+    match result {
+        Ok((verdict, why)) => Ok(judged(verdict, why)),
+        Err(error @ (BatchError::Illegal(_) | BatchError::Raced { .. })) => {
+            Ok(judged(Verdict::Rejected, error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a reply is, before anything is written.
+enum Examined {
+    /// All signatures are right.
+    Signed(Vec<Extracted>),
+    /// An authentic refusal.
+    Refused,
+    /// Nothing is to be written.
+    Ended(Verdict, String),
+}
+
+async fn examine(app: &App, batch: &Batch, reply: &Reply) -> Result<Examined, BatchError> {
+    let rejected = |why: String| Ok(Examined::Ended(Verdict::Rejected, why));
+    let receipt = &reply.receipt;
+    let (content, known, signer, envelope_approvals) = {
+        let mut db = app.db.reader().await?;
+        let signer = pairing::store::signer(&mut db, &receipt.signer()).await?;
+        let content = store::content(&mut db, &batch.id).await?;
+        let approvals = store::approvals(&mut db, &batch.id).await?;
+        (content, store::replies(&mut db, &batch.id).await?, signer, approvals)
+    };
+    match signer {
+        None => return rejected(format!("signer {} is not paired", receipt.signer())),
+        Some(signer) if signer.identity != batch.signer => {
+            return rejected(format!("the batch is for signer {}", batch.signer));
+        }
+        Some(signer) if !signer.active => return rejected("its signer is suspended".to_owned()),
+        Some(_) => {}
+    }
+    if !receipt.is_authentic() {
+        return rejected("the receipt is not signed by the signer it names".to_owned());
+    }
+    if let Some(ended) = compare_with_known(app, batch, &known, reply).await? {
+        return Ok(ended);
+    }
+    if let Outcome::Refused { .. } = receipt.outcome {
+        return Ok(Examined::Refused);
+    }
+    if receipt.approvals != approval::digest_of(&envelope_approvals) {
+        return rejected("the signer saw other approvals than this batch left with".to_owned());
+    }
+    let reply = reply.clone();
+    // Recovering thousands of keys takes a while; the server goes on meanwhile.
+    let verified = tokio::task::spawn_blocking(move || {
+        finalizer::finalize(&content, &reply).map(|signed| extractor::extract(&content, &signed))
+    });
+    match verified.await? {
+        Ok(extracted) if batch.state == State::Exported => Ok(Examined::Signed(extracted)),
+        Ok(_) => late(app, batch).await,
+        Err(error) => rejected(error.to_string()),
+    }
+}
+
+/// A reply that we have is a repeat; a different one by the same signer is a contradiction that people must see.
+async fn compare_with_known(
+    app: &App,
+    batch: &Batch,
+    known: &[Reply],
+    reply: &Reply,
+) -> Result<Option<Examined>, BatchError> {
+    let signer = reply.receipt.signer();
+    match combiner::combine(known.to_vec(), vec![reply.clone()]) {
+        Err(conflict) => {
+            let why = conflict.to_string();
+            raise(app, "batch.conflicting_reply", &batch.id, &why).await?;
+            Ok(Some(Examined::Ended(Verdict::Rejected, why)))
+        }
+        Ok(_) if known.iter().any(|one| one.receipt.signer() == signer) => {
+            Ok(Some(Examined::Ended(Verdict::Repeated, "it was accepted before".to_owned())))
+        }
+        Ok(_) => Ok(None),
+    }
+}
+
+/// Good signatures for a batch that we have given up: whoever has them can still send them.
+async fn late(app: &App, batch: &Batch) -> Result<Examined, BatchError> {
+    let why = format!("the batch is {}; these signatures came too late and may be on chain", batch.state);
+    raise(app, "batch.late_signatures", &batch.id, &why).await?;
+    Ok(Examined::Ended(Verdict::Rejected, why))
+}
+
+async fn raise(app: &App, kind: &'static str, subject: &str, what: &str) -> Result<(), BatchError> {
+    let (subject, what) = (subject.to_owned(), what.to_owned());
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                Ok(alerts::raise(unit.db(), kind, &subject, &what, now).await?)
+            })
+        })
+        .await
+}
+
+/// Inside the writer's commit: journal first, then the refusal or the signatures.
+async fn write(
+    unit: &mut Unit,
+    batch: &Batch,
+    reply: &Reply,
+    signed: Option<Vec<Extracted>>,
+    who: &str,
+) -> Result<(Verdict, String), BatchError> {
+    let batch = store::get(unit.db(), &batch.id).await?;
+    // Another upload may have been faster, or people have dropped the batch.
+    batch.state.next(if signed.is_some() { Event::Sign } else { Event::Refuse })?;
+    if let Some(error) = extend_journal(unit, &reply.receipt).await? {
+        return Ok((Verdict::SignerSuspended, error.to_string()));
+    }
+    let now = unit.now();
+    store::insert_reply(unit.db(), &batch.id, reply, who, now).await?;
+    match signed {
+        Some(extracted) => {
+            let content = store::content(unit.db(), &batch.id).await?;
+            sign(unit, &batch, &content, &extracted, who).await?;
+            Ok((Verdict::Signed, format!("{} transactions are verified and stored", extracted.len())))
+        }
+        None => {
+            let why = refusal_of(&reply.receipt);
+            close::end(unit, &batch, Event::Refuse, who, &why).await?;
+            Ok((Verdict::RefusedBySigner, why))
+        }
+    }
+}
+
+fn refusal_of(receipt: &Receipt) -> String {
+    match &receipt.outcome {
+        Outcome::Refused { code, why } => format!("{code}: {why}"),
+        Outcome::Signed { .. } => String::new(),
+    }
+}
+
+/// Records what the receipt adds to the signer's journal; if it does not extend it, suspends the signer and says why.
+async fn extend_journal(unit: &mut Unit, receipt: &Receipt) -> Result<Option<head::HeadError>, BatchError> {
+    let (signer, now) = (receipt.signer(), unit.now());
+    let known = known_heads(unit.db(), receipt).await?;
+    match head::extend(&known, receipt) {
+        Ok(added) => {
+            pairing::store::add_heads(unit.db(), &added, now).await?;
+            Ok(None)
+        }
+        Err(error) => {
+            pairing::store::suspend(unit.db(), &signer, now).await?;
+            let what = format!("{error}; nothing is exported to it or taken from it any more");
+            alerts::raise(unit.db(), "signer.suspended", &signer.to_string(), &what, now).await?;
+            Ok(Some(error))
+        }
+    }
+}
+
+async fn known_heads(db: &mut Db, receipt: &Receipt) -> Result<head::KnownHeads, BatchError> {
+    let entries = receipt.unacknowledged.iter().chain([&receipt.entry]);
+    let from = entries.map(|entry| entry.sequence).min().unwrap_or(0);
+    Ok(pairing::store::heads_from(db, &receipt.signer(), from).await?)
+}
+
+/// Stores every transaction with its id, before anything is sent.
+async fn sign(
+    unit: &mut Unit,
+    batch: &Batch,
+    content: &Content,
+    extracted: &[Extracted],
+    who: &str,
+) -> Result<(), BatchError> {
+    let attempts_of_batch = attempts::of_batch(unit.db(), &batch.id).await?;
+    let per_item: Vec<&[Extracted]> = extracted.chunk_by(|a, b| a.item == b.item).collect();
+    if attempts_of_batch.len() != per_item.len() || content.items.len() != per_item.len() {
+        let what = format!("attempts of batch {}", batch.id);
+        return Err(crate::ledger::LedgerError::Corrupt { what }.into());
+    }
+    let now = unit.now();
+    store::transition(unit, batch, Event::Sign, who, "every signature verified").await?;
+    for (attempt, transactions) in attempts_of_batch.iter().zip(per_item) {
+        for transaction in transactions {
+            let id = TxId(transaction.tx_id).to_string();
+            let level = match transaction.level {
+                Level::Payment(level) => i64::from(level),
+                Level::Cancel => CANCEL_LEVEL,
+            };
+            attempts::insert_transaction(unit.db(), attempt, level, &id, &transaction.bytes, now).await?;
+            if level == 0 {
+                attempts::store_signed(unit.db(), &attempt.id, &id, &transaction.bytes, now).await?;
+            }
+        }
+        let why = format!("signed in batch {}", batch.id);
+        withdrawals::transition(unit, &attempt.withdrawal_id, withdrawals::Event::Sign, who, &why).await?;
+    }
+    Ok(())
+}
+
+/// How a cancel is told from the payment levels, which count from 0.
+pub const CANCEL_LEVEL: i64 = -1;

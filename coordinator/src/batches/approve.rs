@@ -1,0 +1,73 @@
+//! Approvals of a batch: the request that approvers' devices decode, and the proofs that come back.
+//!
+//! `http.rs` calls both. What counts is the signer's own rule over the same proof; accepting here fails early. What must stay
+//! true: an approval is over exactly this content, by the device that the policy names, never by the batch's creator.
+
+use super::store::{self, Batch};
+use super::{BatchError, State};
+use crate::app::App;
+use crate::db::Db;
+use crate::pairing;
+use airlock_shared::approval::Approval;
+use airlock_shared::document;
+use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
+use airlock_shared::policy::SignedPolicy;
+use airlock_shared::roles::approver;
+
+/// What crosses to an approver's device: the content and the newest journal head of the batch's signer.
+pub async fn request(db: &mut Db, batch: &Batch) -> Result<ApprovalRequest, BatchError> {
+    let content = store::content(db, &batch.id).await?;
+    let heads = pairing::store::newest_head(db, &batch.signer).await?.into_iter().collect();
+    Ok(ApprovalRequest { content, heads })
+}
+
+/// The policy that a batch refers to.
+pub async fn policy(db: &mut Db, batch: &Batch) -> Result<SignedPolicy, BatchError> {
+    let policy = pairing::store::policy(db, &batch.policy).await?;
+    policy.ok_or_else(|| BatchError::NoPolicy { signer: batch.signer.to_string() })
+}
+
+/// Accepts what an approver's device answered; the approvals that the batch has now. The same person's second
+/// approval changes nothing.
+pub async fn accept(
+    app: &App,
+    batch: &str,
+    documents: Vec<Vec<u8>>,
+    who: &str,
+) -> Result<Vec<Approval>, BatchError> {
+    let replies = documents
+        .iter()
+        .map(|bytes| document::read::<ApprovalReply>(bytes))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (id, who) = (batch.to_owned(), who.to_owned());
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                let db = unit.db();
+                let batch = store::get(db, &id).await?;
+                if batch.state != State::AwaitingApproval {
+                    return Err(BatchError::Raced { batch: id, expected: State::AwaitingApproval });
+                }
+                let (content, policy) = (store::content(db, &id).await?, policy(db, &batch).await?);
+                let mut approvals = store::approvals(db, &id).await?;
+                for reply in replies {
+                    if reply.content != batch.content_digest {
+                        let (expected, found) = (batch.content_digest.to_string(), reply.content.to_string());
+                        return Err(BatchError::OtherContent { expected, found });
+                    }
+                    let given = approvals.iter().any(|one| one.person == reply.approval.person);
+                    let mut judged = Vec::new();
+                    let digest = &batch.content_digest;
+                    approver::accept(&mut judged, reply.approval.clone(), &content, digest, &policy.policy)?;
+                    if !given {
+                        store::insert_approval(db, &id, &reply.approval, &who, now).await?;
+                        approvals.append(&mut judged);
+                    }
+                }
+                approvals.sort_by(|a, b| a.person.cmp(&b.person));
+                Ok(approvals)
+            })
+        })
+        .await
+}

@@ -1,0 +1,464 @@
+//! Creating a batch: queued withdrawals of one asset on one network become a frozen content, once and for all.
+//!
+//! `http.rs` calls [`create`] for an operator. The chain is asked first, outside any commit; then one commit re-reads what is due,
+//! takes nonces or timestamps, freezes the content through the shared creator, writes batch and attempts and moves every
+//! withdrawal to processing. What must stay true: order is the queue's; a withdrawal is in one batch; the policy that the
+//! signer is believed to have accepts everything but the approvals that are still to come.
+
+use super::state::{Event, State};
+use super::store::{self, Batch};
+use super::terms::{self, Asked, Terms};
+use super::{BatchError, LeftOut, sum};
+use crate::app::App;
+use crate::config::{NetworkConfig, TokenConfig};
+use crate::db::{Db, random_id};
+use crate::ledger::{AssetCode, Unit};
+use crate::pairing::store::{Signer, WalletRow};
+use crate::pairing::{self};
+use crate::withdrawals::attempts::{self, Attempt, Bound};
+use crate::withdrawals::{AttemptState, Withdrawal, queue};
+use airlock_shared::batch::{
+    Asset, Content, Context, EvmContext, Item, Kind, MAX_ITEMS, PolicyRef, TronContext, Wallet,
+};
+use airlock_shared::policy::{Facts, Rule, SignedPolicy, rules};
+use airlock_shared::roles::creator::{self, Created};
+use airlock_shared::wallet::Role;
+use airlock_shared::{BaseUnits, BatchId, Digest, Network, PersonId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A TRON transaction that lives less than this after the head is not worth signing.
+const TRON_LIFETIME_MIN_MS: u64 = 60_000;
+
+/// What an operator asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where.
+    pub network: Network,
+    /// What moves.
+    pub asset: AssetCode,
+    /// At most so many items, besides the configured and the policy's limit.
+    pub items_max: Option<usize>,
+}
+
+/// A new batch and what was due but left out of it.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The batch, awaiting approval.
+    pub batch: Batch,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Who pays, and under which policy.
+#[derive(Clone, Debug)]
+struct Payer {
+    wallet: WalletRow,
+    signer: Signer,
+    policy: SignedPolicy,
+}
+
+/// Makes a batch of what is due, in the name of `operator` (a person id).
+pub async fn create(app: &App, request: &Request, operator: &str) -> Result<Made, BatchError> {
+    let creator = PersonId::new(operator).ok_or_else(|| BatchError::Person { found: operator.to_owned() })?;
+    let network = app.config.network(request.network).ok_or(BatchError::Network(request.network))?.clone();
+    let token = network
+        .token(&request.asset)
+        .ok_or(BatchError::Asset { asset: request.asset.clone(), network: request.network })?
+        .clone();
+    let (payer, due, mut left_out) = {
+        let mut db = app.db.reader().await?;
+        let payer = payer(&mut db, &network).await?;
+        let limit = items_max(app, request, &payer.policy);
+        let (due, left_out) = due(&mut db, request, limit).await?;
+        (payer, due, left_out)
+    };
+    if due.is_empty() {
+        return Err(BatchError::NothingDue { left_out });
+    }
+    let providers = app.chains.of(request.network).ok_or(BatchError::Network(request.network))?;
+    let asked = terms::ask(providers, &network, &token, payer.wallet.address, &due).await?;
+    let in_flight = {
+        let mut db = app.db.reader().await?;
+        sum(attempts::in_flight(&mut db, payer.wallet.address, request.asset.as_str()).await?)?
+    };
+    let taken = affordable(&token, &asked, in_flight, due, &mut left_out)?;
+    if taken.is_empty() {
+        return Err(BatchError::NothingDue { left_out });
+    }
+    let lifetime = lifetime(app, &network, &payer.policy);
+    let draft = Draft { creator, network, token, payer, terms: asked.terms, lifetime, taken };
+    let (batch, gone) =
+        app.writer.commit(move |unit| Box::pin(async move { draft.write(unit).await })).await?;
+    left_out.extend(gone);
+    Ok(Made { batch, left_out })
+}
+
+fn items_max(app: &App, request: &Request, policy: &SignedPolicy) -> usize {
+    let by_policy = usize::try_from(policy.policy.bounds.items_max).unwrap_or(MAX_ITEMS);
+    [MAX_ITEMS, app.config.batch.items_max, by_policy, request.items_max.unwrap_or(MAX_ITEMS)]
+        .into_iter()
+        .min()
+        .unwrap_or(MAX_ITEMS)
+}
+
+/// How long the batch lives: as configured, and no longer than the policy allows.
+fn lifetime(app: &App, network: &NetworkConfig, policy: &SignedPolicy) -> Duration {
+    let configured = match network.fees {
+        crate::config::FeeConfig::Tron { expiration, .. } => expiration,
+        crate::config::FeeConfig::Evm { .. } => app.config.batch.lifetime,
+    };
+    configured.min(Duration::from_secs(policy.policy.bounds.lifetime_max_seconds))
+}
+
+/// The hot wallet that pays on a network, with its signer and the policy believed to be in force.
+async fn payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchError> {
+    let signers = pairing::store::signers(db).await?;
+    let imported = pairing::store::wallets(db, network.network, Role::Hot).await?;
+    let configured = network.wallets.iter().filter(|wallet| wallet.role == Role::Hot);
+    let configured = configured.filter_map(|wallet| {
+        let signer = signers.iter().find(|signer| hex::encode(signer.fingerprint) == wallet.fingerprint)?;
+        let index = wallet.path.rsplit('/').next()?.parse().ok()?;
+        Some(WalletRow { address: wallet.address, role: Role::Hot, index, signer: signer.identity })
+    });
+    let wallet = imported
+        .into_iter()
+        .chain(configured)
+        .next()
+        .ok_or(BatchError::NoWallet { network: network.network })?;
+    let signer = signers
+        .into_iter()
+        .find(|signer| signer.identity == wallet.signer)
+        .ok_or(BatchError::NoWallet { network: network.network })?;
+    if !signer.active {
+        return Err(BatchError::Suspended { signer: signer.identity.to_string() });
+    }
+    let policy = pairing::store::newest_policy(db, &signer.identity)
+        .await?
+        .ok_or_else(|| BatchError::NoPolicy { signer: signer.identity.to_string() })?;
+    Ok(Payer { wallet, signer, policy })
+}
+
+/// What is due of the asset, in the queue's order. What was signed for before waits for a person.
+async fn due(
+    db: &mut Db,
+    request: &Request,
+    limit: usize,
+) -> Result<(Vec<Withdrawal>, Vec<LeftOut>), BatchError> {
+    let signed_before: BTreeSet<String> =
+        attempts::signed_before(db, request.network).await?.into_iter().collect();
+    let queued = queue::due(db, request.network, MAX_ITEMS as i64).await?;
+    let (mut due, mut left_out) = (Vec::new(), Vec::new());
+    for withdrawal in queued.into_iter().filter(|withdrawal| withdrawal.asset == request.asset) {
+        if signed_before.contains(&withdrawal.id) {
+            let why = "it was signed before and waits for a person".to_owned();
+            left_out.push(LeftOut { withdrawal: withdrawal.id, why });
+        } else if due.len() < limit {
+            due.push(withdrawal);
+        }
+    }
+    Ok((due, left_out))
+}
+
+/// The first in line that the wallet can pay; whoever comes after the first that it cannot pay waits, in order.
+fn affordable(
+    token: &TokenConfig,
+    asked: &Asked,
+    in_flight: BaseUnits,
+    due: Vec<Withdrawal>,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<Vec<Withdrawal>, BatchError> {
+    let native = token.contract.is_none();
+    let free = asked.balance.checked_sub(in_flight).unwrap_or(BaseUnits::ZERO);
+    let (mut amount, mut fees) = (BaseUnits::ZERO, BaseUnits::ZERO);
+    let (mut taken, mut short) = (Vec::new(), false);
+    for (withdrawal, quote) in due.into_iter().zip(&asked.quotes) {
+        let cost = match quote {
+            Ok(cost) => *cost,
+            Err(reason) => {
+                let why = format!("the chain says it would fail: {reason}");
+                left_out.push(LeftOut { withdrawal: withdrawal.id, why });
+                continue;
+            }
+        };
+        let amount_with = sum([amount, withdrawal.amount_base])?;
+        let fees_with = sum([fees, cost])?;
+        let needed = if native { sum([amount_with, fees_with])? } else { amount_with };
+        if short || needed > free || fees_with > asked.native_balance {
+            short = true;
+            let why = format!(
+                "hot_short: the hot wallet has {free} base units free and {} of the native coin",
+                asked.native_balance
+            );
+            left_out.push(LeftOut { withdrawal: withdrawal.id, why });
+            continue;
+        }
+        (amount, fees) = (amount_with, fees_with);
+        taken.push(withdrawal);
+    }
+    Ok(taken)
+}
+
+/// Everything the commit needs.
+struct Draft {
+    creator: PersonId,
+    network: Arc<NetworkConfig>,
+    token: TokenConfig,
+    payer: Payer,
+    terms: Terms,
+    lifetime: Duration,
+    taken: Vec<Withdrawal>,
+}
+
+impl Draft {
+    /// Inside the writer's commit: freezes what is still due, and writes all of it.
+    async fn write(mut self, unit: &mut Unit) -> Result<(Batch, Vec<LeftOut>), BatchError> {
+        let gone = self.still_due(unit.db()).await?;
+        let who = format!("operator:{}", self.creator);
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)?;
+        let batch_id = BatchId::from_bytes(random);
+        let created = self.freeze(unit, batch_id).await?;
+        let batch = self.row(&created, batch_id, &who, unit.now())?;
+        store::insert(unit.db(), &batch, &created.content).await?;
+        for (index, withdrawal) in self.taken.iter().enumerate() {
+            queue::take(unit, withdrawal, &batch.id, &who).await?;
+            let attempt = self.attempt(&created, index, withdrawal, &batch)?;
+            attempts::insert(unit.db(), &attempt).await?;
+        }
+        let batch = store::transition(unit, &batch, Event::Submit, &who, "created").await?;
+        Ok((batch, gone))
+    }
+
+    /// Drops what was cancelled or taken since the chain was asked; refuses if signer or policy changed.
+    async fn still_due(&mut self, db: &mut Db) -> Result<Vec<LeftOut>, BatchError> {
+        let payer = payer(db, &self.network).await?;
+        if payer.wallet != self.payer.wallet || payer.policy != self.payer.policy {
+            return Err(BatchError::Bundle {
+                why: "wallet or policy changed meanwhile, ask again".to_owned(),
+            });
+        }
+        let mut gone = Vec::new();
+        let mut kept = Vec::with_capacity(self.taken.len());
+        for withdrawal in std::mem::take(&mut self.taken) {
+            let now = crate::withdrawals::store::find(db, &withdrawal.id).await?;
+            match now.filter(|now| now.state == withdrawal.state && now.revision == withdrawal.revision) {
+                Some(now) => kept.push(now),
+                None => {
+                    let why = "it changed while the chain was asked".to_owned();
+                    gone.push(LeftOut { withdrawal: withdrawal.id, why });
+                }
+            }
+        }
+        self.taken = kept;
+        if self.taken.is_empty() { Err(BatchError::NothingDue { left_out: gone }) } else { Ok(gone) }
+    }
+
+    async fn freeze(&self, unit: &mut Unit, batch_id: BatchId) -> Result<Created, BatchError> {
+        let now_ms = u64::try_from(unit.now()).unwrap_or(0);
+        let created_at = now_ms / 1_000;
+        let expires_at = created_at.saturating_add(self.lifetime.as_secs());
+        let (context, nonces) = self.context(unit, batch_id, now_ms, expires_at).await?;
+        let policy = &self.payer.policy.policy;
+        let content = Content {
+            profile: policy.profile,
+            batch_id,
+            kind: Kind::Withdrawal,
+            network: self.network.network,
+            created_at,
+            expires_at,
+            creator: self.creator.clone(),
+            vault: self.payer.signer.fingerprint,
+            source: Some(Wallet {
+                role: Role::Hot,
+                index: self.payer.wallet.index,
+                address: self.payer.wallet.address,
+            }),
+            asset: self.asset(),
+            context,
+            items: self.items(nonces),
+            policy: PolicyRef { name: policy.name.clone(), version: policy.version, digest: policy.digest() },
+            extensions: BTreeMap::new(),
+        };
+        let created = creator::create(content)?;
+        self.ask_policy(&created, created_at)?;
+        Ok(created)
+    }
+
+    /// The asset as the policy spells it: its symbol is a claim that must equal the policy's.
+    fn asset(&self) -> Asset {
+        let policy = self.payer.policy.policy.network(self.network.network);
+        let listed = policy.and_then(|policy| {
+            policy.assets.iter().map(|entry| &entry.asset).find(|asset| asset.contract == self.token.contract)
+        });
+        listed.cloned().unwrap_or_else(|| Asset {
+            contract: self.token.contract,
+            decimals: self.token.scale.base_decimals(),
+            symbol: self.token.asset.to_string(),
+        })
+    }
+
+    async fn context(
+        &self,
+        unit: &mut Unit,
+        batch_id: BatchId,
+        now_ms: u64,
+        expires_at: u64,
+    ) -> Result<(Context, Vec<Option<u64>>), BatchError> {
+        let (source, count) = (self.payer.wallet.address, self.taken.len());
+        match &self.terms {
+            Terms::Tron { ref_block_bytes, ref_block_hash, head_time_ms, fee_limit_sun, lifetime } => {
+                let lifetime = (*lifetime).min(self.lifetime);
+                let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(0);
+                // The chain's clock decides; the batch's own end only shortens it.
+                let expiration_ms =
+                    head_time_ms.saturating_add(lifetime_ms).min(expires_at.saturating_mul(1_000));
+                if expiration_ms < head_time_ms.saturating_add(TRON_LIFETIME_MIN_MS)
+                    || expiration_ms <= now_ms
+                {
+                    return Err(BatchError::Clock { chain_ms: *head_time_ms, ours_ms: now_ms });
+                }
+                let timestamp_ms = timestamps(unit, source, count, &batch_id.to_string()).await?;
+                let context = TronContext {
+                    ref_block_bytes: *ref_block_bytes,
+                    ref_block_hash: *ref_block_hash,
+                    expiration_ms,
+                    timestamp_ms,
+                    fee_limit_sun: *fee_limit_sun,
+                    permission_id: 0,
+                    lock_blocks: 0,
+                };
+                Ok((Context::Tron(context), vec![None; count]))
+            }
+            Terms::Evm { gas_limit, levels, next_nonce } => {
+                let used = attempts::nonces_used(unit.db(), source, *next_nonce).await?;
+                let nonces = free_nonces(*next_nonce, &used, count).into_iter().map(Some).collect();
+                let context = EvmContext { gas_limit: *gas_limit, levels: levels.clone(), cancel: None };
+                Ok((Context::Evm(context), nonces))
+            }
+        }
+    }
+
+    fn items(&self, nonces: Vec<Option<u64>>) -> Vec<Item> {
+        let item = |(withdrawal, account_nonce): (&Withdrawal, Option<u64>)| Item {
+            id: withdrawal.item_id,
+            destination: withdrawal.destination,
+            own: None,
+            amount: withdrawal.amount_base,
+            account_nonce,
+            source: None,
+            memo: withdrawal.memo.clone().unwrap_or_default().into_bytes(),
+            label: String::new(),
+            reissue: None,
+        };
+        self.taken.iter().zip(nonces).map(item).collect()
+    }
+
+    /// Fails early with what the signer's policy would say; approvals are still to come.
+    fn ask_policy(&self, created: &Created, now: u64) -> Result<(), BatchError> {
+        let verdicts = rules::explain(&Facts {
+            content: &created.content,
+            digest: created.digest,
+            approvals: &[],
+            bundle_len: 1,
+            policy: &self.payer.policy.policy,
+            now,
+            spent_in_a_day: BaseUnits::ZERO,
+        });
+        let to_come = |rule: &Rule| matches!(rule, Rule::Approvals | Rule::IndependentApprovals);
+        verdicts.into_iter().filter(|(rule, _)| !to_come(rule)).try_for_each(|(_, verdict)| verdict)?;
+        Ok(())
+    }
+
+    fn row(&self, created: &Created, id: BatchId, who: &str, now: i64) -> Result<Batch, BatchError> {
+        let content = &created.content;
+        Ok(Batch {
+            id: id.to_string(),
+            kind: content.kind,
+            network: content.network,
+            asset: self.token.asset.clone(),
+            source: self.payer.wallet.address,
+            signer: self.payer.signer.identity,
+            policy: content.policy.digest,
+            state: State::Draft,
+            content_digest: created.digest,
+            item_count: i64::try_from(content.items.len()).unwrap_or(i64::MAX),
+            amount_base: sum(content.items.iter().map(|item| item.amount))?,
+            expires_at_ms: i64::try_from(content.expires_at.saturating_mul(1_000)).unwrap_or(i64::MAX),
+            bundle: None,
+            why: "created".to_owned(),
+            made_by: who.to_owned(),
+            made_at: now,
+            changed_at: now,
+        })
+    }
+
+    fn attempt(
+        &self,
+        created: &Created,
+        index: usize,
+        withdrawal: &Withdrawal,
+        batch: &Batch,
+    ) -> Result<Attempt, BatchError> {
+        let bound = match (&created.content.context, created.content.items[index].account_nonce) {
+            (Context::Tron(tron), _) => {
+                Bound::ExpiresAt(i64::try_from(tron.expiration_ms).unwrap_or(i64::MAX))
+            }
+            (Context::Evm(_), nonce) => Bound::AccountNonce(nonce.unwrap_or(u64::MAX)),
+        };
+        let first = created.transactions.get(index).and_then(|levels| levels.first());
+        let unsigned_digest =
+            first.map_or(Digest::ZERO, |unsigned| Digest::from_bytes(unsigned.signing_hash()));
+        Ok(Attempt {
+            id: random_id()?,
+            withdrawal_id: withdrawal.id.clone(),
+            batch_id: batch.id.clone(),
+            item_index: i64::try_from(index).unwrap_or(i64::MAX),
+            network: batch.network,
+            source: batch.source,
+            bound,
+            unsigned_digest,
+            state: AttemptState::Built,
+            tx_id: None,
+            signed_bytes: None,
+            included_height: None,
+            fee_base: None,
+            made_at: batch.made_at,
+            changed_at: batch.made_at,
+        })
+    }
+}
+
+/// Takes `count` timestamps of a TRON source for a batch alone: from now on, or from the end of the range before.
+async fn timestamps(
+    unit: &mut Unit,
+    source: airlock_shared::Address,
+    count: usize,
+    batch: &str,
+) -> Result<u64, BatchError> {
+    let previous = store::timestamps_end(unit.db(), source).await?;
+    let first = previous.unwrap_or(0).max(unit.now()).max(1);
+    let end = first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+    store::insert_timestamps(unit.db(), source, first, end, previous, batch).await?;
+    u64::try_from(first).map_err(|_| BatchError::Overflow)
+}
+
+/// The `count` lowest account nonces from `next` on that are not used, ascending. A gap is filled first: everything behind
+/// it would wait for ever.
+fn free_nonces(next: u64, used: &[u64], count: usize) -> Vec<u64> {
+    let used: BTreeSet<u64> = used.iter().copied().collect();
+    (next..u64::MAX).filter(|nonce| !used.contains(nonce)).take(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_go_on_after_those_reserved_and_fill_a_gap_first() {
+        assert_eq!(free_nonces(5, &[], 3), [5, 6, 7]);
+        assert_eq!(free_nonces(5, &[5, 6, 7], 2), [8, 9]);
+        assert_eq!(free_nonces(5, &[5, 8, 9], 4), [6, 7, 10, 11]);
+    }
+}

@@ -1,0 +1,512 @@
+//! The routes of batches, bundles, replies and alerts, for operators.
+//!
+//! Thin: each reads its request, calls one step of this folder and shows the result. Pictures are drawn and scanned off the async
+//! threads. What must stay true: amounts are texts, moments RFC 3339; nothing here changes a state by itself.
+
+use super::accept::{self, Verdict};
+use super::create::{self, Request as CreateRequest};
+use super::exchange::{self, Frames};
+use super::intake::{self, IntakeError};
+use super::store::{self, Batch, SealedBundle};
+use super::{BatchError, LeftOut, approve, close, file};
+use crate::alerts;
+use crate::api::{ApiError, Body, Query, moment};
+use crate::app::App;
+use crate::db::Db;
+use crate::ledger::AssetCode;
+use crate::people::Caller;
+use crate::withdrawals::{self, attempts, queue};
+use airlock_shared::Network;
+use airlock_shared::approval::Approval;
+use airlock_shared::document::Document;
+use airlock_shared::envelope::{ApprovalReply, Replies};
+use airlock_shared::frames::{FrameSize, Level};
+use airlock_shared::words;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// How many frames a loop shows, beside every frame.
+const FRAMES_COUNT: HeaderName = HeaderName::from_static("x-frames-count");
+/// The most rows of a list.
+const LIST_MAX: i64 = 200;
+/// The longest reason an operator may give, in bytes.
+const WHY_MAX_BYTES: usize = 500;
+
+/// Every route of this capability.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/batches", post(make).get(list))
+        .route("/v1/batches/{id}", get(show))
+        .route("/v1/batches/{id}/abandon", post(abandon))
+        .route("/v1/batches/{id}/approval-request.json", get(approval_request))
+        .route("/v1/batches/{id}/approval-request.gif", get(approval_request_gif))
+        .route("/v1/batches/{id}/approval-request/frames/{file}", get(approval_request_frame))
+        .route("/v1/batches/{id}/approvals", post(approve_batch))
+        .route("/v1/batches/{id}/signed-batch.json", get(signed_batch))
+        .route("/v1/bundles", post(seal))
+        .route("/v1/bundles/{id}", get(show_bundle))
+        .route("/v1/bundles/{id}/export.json", get(export_json))
+        .route("/v1/bundles/{id}/export.bin", get(export_binary))
+        .route("/v1/bundles/{id}/export.gif", get(export_gif))
+        .route("/v1/bundles/{id}/frames/{file}", get(export_frame))
+        .route("/v1/replies", post(replies))
+        .route("/v1/alerts", get(list_alerts))
+        .route("/v1/alerts/{id}/close", post(close_alert))
+}
+
+/// The raw parts of an upload: the body, or the files of a multipart form.
+pub struct Parts(pub Vec<Vec<u8>>);
+
+impl FromRequest<App> for Parts {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
+            let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
+            return Ok(Self(vec![bytes.to_vec()]));
+        }
+        let bad = |error: String| ApiError::bad_request("bad_multipart", error);
+        let mut form = Multipart::from_request(request, app).await.map_err(|error| bad(error.body_text()))?;
+        let mut parts = Vec::new();
+        while let Some(field) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
+            parts.push(field.bytes().await.map_err(|error| bad(error.body_text()))?.to_vec());
+            if parts.len() > intake::PARTS_MAX {
+                return Err(bad(format!("more than {} files", intake::PARTS_MAX)));
+            }
+        }
+        Ok(Self(parts))
+    }
+}
+
+impl Parts {
+    /// The documents of `kind` in them; scanning runs off the async threads.
+    pub async fn documents(self, kind: u8) -> Result<Vec<Vec<u8>>, ApiError> {
+        let found = tokio::task::spawn_blocking(move || intake::documents(self.0, kind)).await;
+        Ok(found.map_err(ApiError::internal)?.map_err(BatchError::from)?)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Make {
+    network: Network,
+    asset: Option<AssetCode>,
+    kind: Option<String>,
+    max_items: Option<usize>,
+}
+
+async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) -> Result<Response, ApiError> {
+    let operator = caller.operator()?;
+    if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
+        return Err(ApiError::refused("unknown_kind", "only withdrawal batches are made here"));
+    }
+    let asset = match body.asset {
+        Some(asset) => asset,
+        None => oldest_asset(&app, body.network).await?,
+    };
+    let request = CreateRequest { network: body.network, asset, items_max: body.max_items };
+    let made = create::create(&app, &request, operator).await?;
+    let mut db = app.db.reader().await?;
+    let batch = shown(&app, &mut db, &made.batch).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "batch": batch, "left_out": made.left_out }))).into_response())
+}
+
+/// The asset that has waited longest on a network.
+async fn oldest_asset(app: &App, network: Network) -> Result<AssetCode, ApiError> {
+    let oldest = queue::due(&mut *app.db.reader().await?, network, 1).await?;
+    let nothing = || BatchError::NothingDue { left_out: Vec::<LeftOut>::new() };
+    Ok(oldest.into_iter().next().ok_or_else(nothing)?.asset)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    state: Option<String>,
+    limit: Option<i64>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<Listed>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let limit = query.limit.unwrap_or(50).clamp(1, LIST_MAX);
+    let rows = store::list(&mut db, query.state.as_deref().unwrap_or_default(), limit).await?;
+    let mut batches = Vec::with_capacity(rows.len());
+    for row in rows {
+        batches.push(summary(&app, &row)?);
+    }
+    Ok(Json(json!({ "batches": batches })))
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, &id).await?;
+    Ok(Json(shown(&app, &mut db, &batch).await?))
+}
+
+fn summary(app: &App, batch: &Batch) -> Result<Value, ApiError> {
+    let scale = app.config.assets.scale(&batch.asset, batch.network).map_err(ApiError::internal)?;
+    Ok(json!({
+        "id": batch.id, "kind": batch.kind.word(), "network": batch.network, "asset": batch.asset,
+        "source": batch.source.to_string(), "signer": batch.signer.to_string(), "state": batch.state.name(),
+        "why": batch.why, "content_digest": batch.content_digest.to_string(),
+        "words": words::words(&batch.content_digest), "item_count": batch.item_count,
+        "amount": batch.amount_base.to_decimal(scale.base_decimals()),
+        "amount_base": batch.amount_base, "expires_at": moment(batch.expires_at_ms),
+        "bundle": batch.bundle.as_ref().map(|(id, _)| id), "made_by": batch.made_by,
+        "made_at": moment(batch.made_at), "changed_at": moment(batch.changed_at),
+    }))
+}
+
+/// A batch with its items, approvals and history.
+async fn shown(app: &App, db: &mut Db, batch: &Batch) -> Result<Value, ApiError> {
+    let mut value = summary(app, batch)?;
+    let approvals = store::approvals(db, &batch.id).await?;
+    let policy = approve::policy(db, batch).await?;
+    let people: Vec<_> = approvals.iter().map(|approval| approval.person.to_string()).collect();
+    value["policy"] = json!({
+        "name": policy.policy.name.to_string(), "version": policy.policy.version,
+        "digest": batch.policy.to_string(),
+    });
+    value["approvals"] = json!(people);
+    value["approvals_required"] = json!(policy.policy.approvals.required);
+    value["items"] = items(db, batch).await?;
+    value["history"] = json!(store::history(db, &batch.id).await?);
+    Ok(value)
+}
+
+async fn items(db: &mut Db, batch: &Batch) -> Result<Value, ApiError> {
+    let content = store::content(db, &batch.id).await?;
+    let sends = store::sends(db, &batch.id).await?;
+    let mut items = Vec::with_capacity(content.items.len());
+    for attempt in attempts::of_batch(db, &batch.id).await? {
+        let index = usize::try_from(attempt.item_index).unwrap_or(usize::MAX);
+        let Some(item) = content.items.get(index) else { continue };
+        let send = sends.iter().find(|(id, ..)| *id == attempt.id);
+        items.push(json!({
+            "item_id": item.id.number().to_string(), "withdrawal": attempt.withdrawal_id,
+            "destination": item.destination.to_string(), "amount_base": item.amount,
+            "account_nonce": item.account_nonce.map(|nonce| nonce.to_string()),
+            "attempt": attempt.id, "state": attempt.state.name(), "tx_id": attempt.tx_id,
+            "height": attempt.included_height, "fee_base": attempt.fee_base,
+            "sends": send.map_or(0, |(_, sends, ..)| *sends),
+            "last_answer": send.map(|(.., answer)| answer),
+        }));
+    }
+    Ok(json!(items))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    why: String,
+}
+
+async fn abandon(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<Why>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    if body.why.is_empty() || body.why.len() > WHY_MAX_BYTES {
+        return Err(ApiError::refused("why_needed", "say why, in 1 to 500 bytes"));
+    }
+    let batch = close::abandon(&app, &id, &caller.to_string(), &body.why).await?;
+    Ok(Json(summary(&app, &batch)?))
+}
+
+async fn request_of(app: &App, caller: &Caller, id: &str) -> Result<impl Document + use<>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, id).await?;
+    Ok(approve::request(&mut db, &batch).await?)
+}
+
+async fn approval_request(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(json_document(&request_of(&app, &caller, &id).await?))
+}
+
+async fn approval_request_gif(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(size): Query<Size>,
+) -> Result<Response, ApiError> {
+    gif(&app, request_of(&app, &caller, &id).await?, &size).await
+}
+
+async fn approval_request_frame(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, file)): Path<(String, String)>,
+    Query(size): Query<Size>,
+) -> Result<Response, ApiError> {
+    frame(&app, request_of(&app, &caller, &id).await?, &size, &file).await
+}
+
+async fn approve_batch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let documents = parts.documents(ApprovalReply::KIND).await?;
+    let approvals: Vec<Approval> = approve::accept(&app, &id, documents, &caller.to_string()).await?;
+    let people: Vec<_> = approvals.iter().map(|approval| approval.person.to_string()).collect();
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, &id).await?;
+    let policy = approve::policy(&mut db, &batch).await?;
+    let required = policy.policy.approvals.required;
+    Ok(Json(json!({
+        "batch": id, "approvals": people, "approvals_required": required,
+        "enough": people.len() as u64 >= required,
+    })))
+}
+
+async fn signed_batch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, &id).await?;
+    Ok(json_document(&file::signed_batch(&mut db, &batch).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    batches: Vec<String>,
+}
+
+async fn seal(State(app): State<App>, caller: Caller, Body(body): Body<Seal>) -> Result<Response, ApiError> {
+    caller.operator()?;
+    let sealed = exchange::seal(&app, body.batches, &caller.to_string()).await?;
+    let shown = bundle_shown(&app, &sealed, &Size::default()).await?;
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
+}
+
+async fn show_bundle(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(size): Query<Size>,
+) -> Result<Json<Value>, ApiError> {
+    let sealed = bundle_of(&app, &caller, &id).await?;
+    Ok(Json(bundle_shown(&app, &sealed, &size).await?))
+}
+
+async fn bundle_of(app: &App, caller: &Caller, id: &str) -> Result<SealedBundle, ApiError> {
+    caller.operator()?;
+    let found = store::bundle(&mut *app.db.reader().await?, id).await?;
+    Ok(found.ok_or_else(|| BatchError::NoBundle { bundle: id.to_owned() })?)
+}
+
+async fn bundle_shown(app: &App, sealed: &SealedBundle, size: &Size) -> Result<Value, ApiError> {
+    let batches: Vec<Value> = exchange::batches_of(&mut *app.db.reader().await?, &sealed.id)
+        .await?
+        .into_iter()
+        .map(|(id, state)| json!({ "id": id, "state": state.name() }))
+        .collect();
+    let frames = Frames::of(&sealed.bundle, size.parse(app)?)?;
+    Ok(json!({
+        "id": sealed.id, "batches": batches, "words": sealed.words,
+        "bytes": sealed.bundle.to_binary().len(), "frames": frames.count(), "frames_needed": frames.needed(),
+    }))
+}
+
+async fn export_json(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(json_document(&bundle_of(&app, &caller, &id).await?.bundle))
+}
+
+async fn export_binary(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let bytes = bundle_of(&app, &caller, &id).await?.bundle.to_binary();
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+async fn export_gif(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(size): Query<Size>,
+) -> Result<Response, ApiError> {
+    gif(&app, bundle_of(&app, &caller, &id).await?.bundle, &size).await
+}
+
+async fn export_frame(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, file)): Path<(String, String)>,
+    Query(size): Query<Size>,
+) -> Result<Response, ApiError> {
+    frame(&app, bundle_of(&app, &caller, &id).await?.bundle, &size, &file).await
+}
+
+/// The QR size asked for; by default the configured version at level L.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Size {
+    version: Option<u8>,
+    level: Option<String>,
+}
+
+impl Size {
+    fn parse(&self, app: &App) -> Result<FrameSize, ApiError> {
+        let level = match self.level.as_deref() {
+            None | Some("L") => Level::L,
+            Some("M") => Level::M,
+            Some("Q") => Level::Q,
+            Some("H") => Level::H,
+            Some(_) => return Err(ApiError::refused("bad_frame_size", "level is L, M, Q or H")),
+        };
+        FrameSize::new(self.version.unwrap_or(app.config.batch.frame_version), level)
+            .map_err(|error| ApiError::refused("bad_frame_size", error.to_string()))
+    }
+}
+
+fn json_document<D: Document>(document: &D) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_json()).into_response()
+}
+
+async fn gif<D: Document + Send + 'static>(
+    app: &App,
+    document: D,
+    size: &Size,
+) -> Result<Response, ApiError> {
+    let (size, speed) = (size.parse(app)?, app.config.batch.frames_per_second);
+    let drawn = tokio::task::spawn_blocking(move || {
+        let frames = Frames::of(&document, size)?;
+        Ok::<_, BatchError>((frames.count(), frames.gif(speed)?))
+    });
+    let (count, bytes) = drawn.await.map_err(ApiError::internal)??;
+    let headers = [(header::CONTENT_TYPE, "image/gif".to_owned()), (FRAMES_COUNT, count.to_string())];
+    Ok((headers, bytes).into_response())
+}
+
+async fn frame<D: Document + Send + 'static>(
+    app: &App,
+    document: D,
+    size: &Size,
+    file: &str,
+) -> Result<Response, ApiError> {
+    let number = file.strip_suffix(".png").and_then(|number| number.parse::<u32>().ok());
+    let number = number.ok_or_else(|| ApiError::not_found("frame"))?;
+    let size = size.parse(app)?;
+    let drawn = tokio::task::spawn_blocking(move || {
+        let frames = Frames::of(&document, size)?;
+        Ok::<_, BatchError>((frames.count(), frames.png(number)?))
+    });
+    let (count, bytes) = drawn.await.map_err(ApiError::internal)??;
+    let headers = [(header::CONTENT_TYPE, "image/png".to_owned()), (FRAMES_COUNT, count.to_string())];
+    Ok((headers, bytes).into_response())
+}
+
+async fn replies(State(app): State<App>, caller: Caller, parts: Parts) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let documents = parts.documents(Replies::KIND).await?;
+    let judged = accept::accept(&app, documents, &caller.to_string()).await?;
+    let accepted =
+        |verdict| matches!(verdict, Verdict::Signed | Verdict::Repeated | Verdict::RefusedBySigner);
+    let all = judged.iter().all(|one| accepted(one.verdict));
+    Ok(Json(json!({ "accepted": all, "replies": judged })))
+}
+
+async fn list_alerts(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let alerts = alerts::open(&mut *app.db.reader().await?, LIST_MAX).await?;
+    Ok(Json(json!({ "alerts": alerts })))
+}
+
+async fn close_alert(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<Why>,
+) -> Result<Json<Value>, ApiError> {
+    let operator = caller.operator()?;
+    tracing::info!(operator, alert = id, why = body.why, "alert closed");
+    let alert = id.clone();
+    let closed = app
+        .writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                Ok::<_, ApiError>(alerts::close(unit.db(), &alert, now).await?)
+            })
+        })
+        .await?;
+    if closed {
+        Ok(Json(json!({ "id": id, "state": "closed" })))
+    } else {
+        Err(ApiError::not_found("open alert"))
+    }
+}
+
+impl From<BatchError> for ApiError {
+    fn from(error: BatchError) -> Self {
+        let text = error.to_string();
+        match error {
+            BatchError::NotFound { .. } => Self::not_found("batch"),
+            BatchError::NoBundle { .. } => Self::not_found("bundle"),
+            BatchError::Network(_) => Self::refused("unknown_network", text),
+            BatchError::Asset { .. } => Self::refused("unknown_asset", text),
+            BatchError::Person { .. } => Self::refused("bad_person", text),
+            BatchError::NoWallet { .. } => Self::conflict("no_wallet", text),
+            BatchError::Suspended { .. } => Self::conflict("signer_suspended", text),
+            BatchError::NoPolicy { .. } => Self::conflict("no_policy", text),
+            BatchError::NothingDue { left_out } => {
+                let why: Vec<_> =
+                    left_out.iter().map(|one| format!("{}: {}", one.withdrawal, one.why)).collect();
+                Self::conflict("nothing_due", [vec![text], why].concat().join("; "))
+            }
+            BatchError::FeeCap { .. } => Self::conflict("fee_cap", text),
+            BatchError::Clock { .. } => Self::conflict("clock", text),
+            BatchError::Policy(_) => Self::refused("policy", text),
+            BatchError::Create(_) => Self::refused("batch", text),
+            BatchError::Illegal(_) | BatchError::Raced { .. } => Self::conflict("wrong_state", text),
+            BatchError::Approval(_) | BatchError::OtherContent { .. } => Self::refused("approval", text),
+            BatchError::Bundle { .. } => Self::conflict("bundle", text),
+            BatchError::MayBeSigned { .. } => Self::conflict("may_be_signed", text),
+            BatchError::NotSigned { .. } => Self::conflict("not_signed", text),
+            BatchError::Document(_) => Self::refused("bad_document", text),
+            BatchError::Intake(IntakeError::Incomplete { .. }) => Self::refused("incomplete", text),
+            BatchError::Intake(_) => Self::refused("bad_upload", text),
+            BatchError::Frames(_) | BatchError::Picture(_) => Self::refused("bad_frame_size", text),
+            BatchError::Overflow => Self::refused("amount_out_of_range", text),
+            BatchError::System(_) => Self::internal(text),
+            BatchError::Withdrawal(error) => withdrawals::WithdrawalError::into(error),
+            BatchError::Pairing(error) => error.into(),
+            BatchError::Chain(_) => Self::unavailable(text),
+            BatchError::Ledger(error) => error.into(),
+        }
+    }
+}

@@ -4,12 +4,14 @@
 //! `fn router() -> Router<App>`, merged in `api/mod.rs`; a worker is a callable step plus a dull loop that [`serve`]
 //! starts and stops. What must stay true: state that outlives a request is in the database, not here.
 
+use crate::batches;
 use crate::chain::{ChainError, Chains};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Database, DbError};
 use crate::deposits;
 use crate::ledger::{self, LedgerError, Writer};
+use crate::pairing::{CoordinatorKey, IdentityError};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -79,6 +81,9 @@ pub enum ServeError {
     /// It could not start.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The coordinator's identity key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The address cannot be bound, or the server failed.
     #[error("listening on {listen}: {source}")]
     Listen {
@@ -95,6 +100,9 @@ pub enum ServeError {
 /// Serves the API and runs the workers until SIGINT or SIGTERM, then lets requests in flight finish.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let app = App::open(config, clock).await?;
+    // Made at the first start; one that others may read refuses the start.
+    let key = CoordinatorKey::open(&app.config.home)?;
+    tracing::info!(identity = %key.identity(), "coordinator identity");
     // A provider of another network, or a token that is not the configured one, refuses the start.
     app.chains.prove().await.map_err(OpenError::from)?;
     let listen = app.config.server.listen;
@@ -125,7 +133,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
 
 /// Starts every worker's loop; each ends when `stopped` turns true.
 fn start_workers(app: &App, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-    vec![tokio::spawn(deposits::run(app.clone(), stopped.clone()))]
+    vec![
+        tokio::spawn(deposits::run(app.clone(), stopped.clone())),
+        tokio::spawn(batches::run(app.clone(), stopped.clone())),
+    ]
 }
 
 /// Waits for a signal, or for the writer to stop by itself.

@@ -5,17 +5,21 @@
 //! `chain` knows only `airlock_shared`; `deposits` and `withdrawals` know both; `api` and `outbox` are the rim.
 //! Begin at `app.rs` (what everything shares), `ledger/mod.rs` (how money changes) and `config.rs`.
 
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod batches;
 pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod deposits;
+pub mod energy;
 pub mod ledger;
 pub mod migrations;
 pub mod outbox;
+pub mod pairing;
 pub mod people;
 pub mod treasury;
 pub mod withdrawals;

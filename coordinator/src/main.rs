@@ -4,18 +4,26 @@
 //! 0 done, 1 failed, 2 usage, 3 `ledger verify` found a fault.
 
 use airlock_coordinator::app::{App, serve};
+use airlock_coordinator::batches::intake;
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::Database;
 use airlock_coordinator::deposits::address::{self, XpubExport};
 use airlock_coordinator::ledger::verify;
+use airlock_coordinator::pairing::{self, CoordinatorKey};
 use airlock_coordinator::people::create;
+use airlock_shared::document::Document as _;
+use airlock_shared::envelope::Introduction;
+use airlock_shared::policy::SignedPolicy;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Whom rows name as their maker when it was no operator over the API.
+const COMMAND_LINE: &str = "command line";
 
 #[derive(Parser)]
 #[command(
@@ -68,6 +76,56 @@ enum Command {
     /// The books.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// The coordinator's own identity key, which signs what crosses the gap and never a payment.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Prints what a signer is shown to be paired with this coordinator.
+    Introduction,
+    /// Signers.
+    #[command(subcommand)]
+    Signer(SignerCommand),
+    /// The signer's policy, as its custodians signed it.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// The signer's hot, cold and energy wallets.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+}
+
+#[derive(Subcommand)]
+enum IdentityCommand {
+    /// Makes the key if there is none, and prints its public half.
+    Init,
+}
+
+#[derive(Subcommand)]
+enum SignerCommand {
+    /// Pairs a signer: compare the eight words on both screens, then type them.
+    Pair {
+        /// Its introduction: JSON, binary, or a picture of its QR code.
+        file: PathBuf,
+        /// The eight words; without them, they are printed and nothing is paired.
+        #[arg(long, default_value = "")]
+        confirm: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Takes a signed policy.
+    Import {
+        /// The policy: JSON, binary, or a picture of its QR code.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum WalletCommand {
+    /// Takes the JSON file that `airlock-signer addresses --json` wrote.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -155,6 +213,33 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Xpub(Xpub::Import { file }) => import_xpub(config, &file).await?,
         Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
+        Command::Identity(IdentityCommand::Init) => {
+            let key = CoordinatorKey::open(&config.home)?;
+            println!("{}", json!({ "identity": key.identity().to_string() }));
+        }
+        Command::Introduction => {
+            let key = CoordinatorKey::open(&config.home)?;
+            println!("{}", key.introduction(config.creator.clone(), config.profile).to_json());
+        }
+        Command::Signer(SignerCommand::Pair { file, confirm }) => {
+            let bytes = document_in(&file, Introduction::KIND)?;
+            let app = App::open(config, Clock::System).await?;
+            let paired = pairing::pair(&app, &bytes, &confirm, COMMAND_LINE).await?;
+            println!("{}", serde_json::to_string(&paired)?);
+        }
+        Command::Policy(PolicyCommand::Import { file }) => {
+            let bytes = document_in(&file, SignedPolicy::KIND)?;
+            let app = App::open(config, Clock::System).await?;
+            let policy = pairing::import_policy(&app, &bytes, COMMAND_LINE).await?.policy;
+            println!("{}", json!({ "name": policy.name.to_string(), "version": policy.version,
+                "digest": policy.digest().to_string() }));
+        }
+        Command::Wallet(WalletCommand::Import { file }) => {
+            let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+            let app = App::open(config, Clock::System).await?;
+            let wallets = pairing::import_wallets(&app, &bytes, COMMAND_LINE).await?;
+            println!("{}", json!({ "wallets": wallets.len() }));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -200,6 +285,13 @@ async fn import_xpub(config: Config, file: &Path) -> anyhow::Result<()> {
     address::import(&app, export, "command line").await?;
     println!("{shown}");
     Ok(())
+}
+
+/// The one document of `kind` in a file.
+fn document_in(file: &Path, kind: u8) -> anyhow::Result<Vec<u8>> {
+    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let found = intake::documents(vec![bytes], kind)?;
+    found.into_iter().next().context("no document in the file")
 }
 
 async fn verify_ledger(config: &Config) -> anyhow::Result<ExitCode> {

@@ -34,7 +34,9 @@ pub fn router(app: App) -> Router {
         .merge(crate::withdrawals::http::router())
         .merge(crate::treasury::http::router())
         .merge(crate::treasury::reconcile::router())
-        .merge(crate::deposits::http::router());
+        .merge(crate::deposits::http::router())
+        .merge(crate::pairing::http::router())
+        .merge(crate::batches::http::router());
     with_rim(routes, app)
 }
 

@@ -211,6 +211,13 @@ impl Journal {
         self.by_content.get(content).map(|place| &self.intents[*place])
     }
 
+    /// In the refusals' chain: was this content refused?
+    pub fn has_refused(&self, content: &Digest) -> bool {
+        let refused =
+            |entry: &Entry| matches!(&entry.event, Event::Refused { content: of, .. } if of == content);
+        self.entries().iter().any(refused)
+    }
+
     /// The intent that covers an item id.
     pub fn intent_of_item(&self, id: ItemId) -> Option<&Intent> {
         self.items.get(&id).map(|place| &self.intents[*place])

@@ -76,16 +76,14 @@ impl Signer {
 
     /// Runs every check that comes before review. Changes nothing.
     pub fn examine(&self, bytes: &[u8], now: u64) -> Result<Accountable, Box<Examined>> {
-        let decoded = Decoded::read(bytes).map_err(|refusal| Examined::undecoded(bytes, refusal))?;
+        let foreign = |refusal| Examined::foreign(bytes, refusal);
+        let decoded = Decoded::read(bytes).map_err(foreign)?;
         let batches = self.known_of(&decoded.0);
-        let refuse = |authentic| {
-            let batches = batches.clone();
-            move |refusal| Box::new(Examined { refusal, authentic, batches })
-        };
-        let authentic = decoded.authenticate(self).map_err(refuse(false))?;
-        let fresh = authentic.check_freshness(self, now).map_err(refuse(true))?;
-        let permitted = fresh.judge(self, now).map_err(refuse(true))?;
-        permitted.check_journal(self).map_err(refuse(true))
+        let refuse = |refusal| Box::new(Examined { refusal, authentic: true, batches: batches.clone() });
+        let authentic = decoded.authenticate(self).map_err(foreign)?;
+        let fresh = authentic.check_freshness(self, now).map_err(refuse)?;
+        let permitted = fresh.judge(self, now).map_err(refuse)?;
+        permitted.check_journal(self).map_err(refuse)
     }
 
     /// What a refusal of these batches is recorded against.
@@ -156,7 +154,7 @@ pub struct Examined {
     pub refusal: Refusal,
     /// Did a paired coordinator send it? Only then is there a receipt.
     pub authentic: bool,
-    /// Digest of each content and of its approvals; for bytes that did not decode, one of the bytes.
+    /// Digest of each content and of its approvals; for what no paired coordinator sent, one of the bytes.
     pub batches: Vec<Known>,
 }
 
@@ -172,8 +170,10 @@ pub struct Known {
 }
 
 impl Examined {
-    fn undecoded(bytes: &[u8], refusal: Refusal) -> Box<Self> {
-        let content = Digest::of("airlock:undecoded:1", bytes);
+    /// What no paired coordinator sent is recorded by its bytes, so that a stranger who shows a copy of a
+    /// good batch under a bad seal cannot have that batch refused for ever.
+    fn foreign(bytes: &[u8], refusal: Refusal) -> Box<Self> {
+        let content = Digest::of("airlock:foreign:1", bytes);
         let known = Known { content, approvals: Digest::ZERO, acknowledged: 0 };
         Box::new(Self { refusal, authentic: false, batches: vec![known] })
     }

@@ -336,3 +336,44 @@ fn a_refusal_is_journalled_apart_and_gives_a_signed_receipt_to_a_paired_coordina
     assert_eq!(world.head(), head);
     assert_eq!(world.vault().device().refusals.sequence, 3);
 }
+
+/// Examines and refuses a bundle, as the command `sign` does.
+fn refuse(world: &World, bytes: &[u8]) -> Vec<airlock_shared::Digest> {
+    let mut signer = world.signer();
+    let examined = signer.examine(bytes, world.now).err().unwrap();
+    let replies = signer.refuse(*examined, world.now).unwrap().replies;
+    let receipts = replies.into_iter().flat_map(|replies| replies.replies);
+    receipts.map(|reply| reply.receipt.content).collect()
+}
+
+#[test]
+fn a_signed_refusal_is_final() {
+    let world = World::new();
+    let mut content = world.content(Network::TRON_DEV, 2);
+    content.items[0].amount = BaseUnits::from(u64::MAX);
+    let good = world.content(Network::EVM_DEV, 1);
+    let refused = refuse(&world, &bundle(vec![world.envelope(content), world.envelope(good.clone())]));
+    assert_eq!(refused.len(), 2);
+    assert_eq!(code(&world.refusal(&world.bundle(good))), "journal.refused_before");
+}
+
+#[test]
+fn a_stranger_cannot_have_a_good_batch_refused_for_ever() {
+    let world = World::new();
+    let content = world.content(Network::TRON_DEV, 1);
+    let copy = Envelope::seal(content.clone(), approvals(&content), Vec::new(), &key(10));
+    assert!(refuse(&world, &bundle(vec![copy])).is_empty());
+    assert!(world.sign(&world.bundle(content)).is_ok());
+}
+
+#[test]
+fn a_batch_that_was_signed_is_not_refused_beside_a_bad_one() {
+    let world = World::new();
+    let signed = world.content(Network::TRON_DEV, 1);
+    world.sign(&world.bundle(signed.clone())).unwrap();
+    let mut bad = world.content(Network::EVM_DEV, 1);
+    bad.items[0].amount = BaseUnits::from(u64::MAX);
+    let refused = refuse(&world, &bundle(vec![world.envelope(signed.clone()), world.envelope(bad)]));
+    assert!(!refused.contains(&signed.digest()));
+    assert_eq!(refused.len(), 1);
+}

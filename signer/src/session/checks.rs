@@ -184,6 +184,7 @@ impl Permitted {
         let mut seen = Seen::default();
         for (number, batch) in self.0.iter().enumerate() {
             if batch.standing == Standing::New {
+                check_never_refused(signer, number, batch)?;
                 check_items(signer, number, batch, &mut seen)?;
             } else {
                 seen.add(batch);
@@ -191,6 +192,15 @@ impl Permitted {
         }
         Ok(Accountable(self.0))
     }
+}
+
+/// A signed refusal is a promise: the coordinator may have given the money to another batch since.
+fn check_never_refused(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {
+    if !signer.refusals.has_refused(&batch.digest) {
+        return Ok(());
+    }
+    let why = "this batch was refused before, and a refusal is final; a new batch is needed";
+    Err(Refusal::of("journal.refused_before", number, batch.digest, why))
 }
 
 /// What the batches before this one in the bundle use.

@@ -210,12 +210,15 @@ impl Signer {
         }
     }
 
-    /// Puts a refusal on record. Every batch of the bundle is refused with it; a paired coordinator gets a
-    /// signed receipt for each.
+    /// Puts a refusal on record. Every batch of the bundle is refused with it, but never one whose intent is
+    /// in the journal: its signatures may be out. A paired coordinator gets a signed receipt for each.
     pub fn refuse(&mut self, examined: Examined, now: u64) -> Result<Refused, Ended> {
         let Examined { refusal, authentic, batches } = examined;
         let mut replies = Vec::new();
         for (number, known) in batches.into_iter().enumerate() {
+            if self.journal.intent(&known.content).is_some() {
+                continue;
+            }
             let own = refusal.batch.is_none_or(|batch| batch == number);
             let code = if own { refusal.code.clone() } else { "bundle.refused".to_owned() };
             let event = Event::Refused { content: known.content, code: code.clone() };

@@ -23,7 +23,7 @@ step() {
 # tarpaulin counts the lines that the tests of shared reach; its build stays apart from the others.
 measure_coverage() {
     if ! command -v cargo-tarpaulin >/dev/null; then
-        cargo install --quiet --locked cargo-tarpaulin --version 0.37.2
+        cargo install --quiet --locked cargo-tarpaulin --version 0.37.5
     fi
     timeout 1500 cargo tarpaulin --locked -p airlock-shared --engine ptrace --skip-clean --out Stdout \
         --target-dir target/coverage --include-files 'shared/src/*' --timeout 600 2>&1 | tail -n 60

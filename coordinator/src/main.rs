@@ -219,7 +219,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Introduction => {
             let key = CoordinatorKey::open(&config.home)?;
-            println!("{}", key.introduction(config.creator.clone(), config.profile).to_json());
+            print!("{}", key.introduction(config.creator.clone(), config.profile).to_json());
         }
         Command::Signer(SignerCommand::Pair { file, confirm }) => {
             let bytes = document_in(&file, Introduction::KIND)?;

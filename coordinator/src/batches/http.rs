@@ -113,8 +113,9 @@ async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) ->
     let request = CreateRequest { network: body.network, asset, items_max: body.max_items };
     let made = create::create(&app, &request, operator).await?;
     let mut db = app.db.reader().await?;
-    let batch = shown(&app, &mut db, &made.batch).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "batch": batch, "left_out": made.left_out }))).into_response())
+    let mut batch = shown(&app, &mut db, &made.batch).await?;
+    batch["left_out"] = json!(made.left_out);
+    Ok((StatusCode::CREATED, Json(batch)).into_response())
 }
 
 /// The asset that has waited longest on a network.

@@ -61,8 +61,8 @@ pub fn documents(parts: Vec<Vec<u8>>, kind: u8) -> Result<Vec<Vec<u8>>, IntakeEr
     let count = parts.len();
     bound("parts", count, PARTS_MAX)?;
     let (pictures, mut documents): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_picture(part));
-    documents.iter_mut().for_each(trim);
     documents.retain(|document| !document.is_empty());
+    documents.iter_mut().for_each(end_line);
     documents.extend(transfers(texts(&pictures)?)?);
     bound("documents", documents.len(), DOCUMENTS_MAX)?;
     let other = documents.iter().filter_map(|document| kind_of(document)).find(|found| *found != kind);
@@ -73,10 +73,10 @@ pub fn documents(parts: Vec<Vec<u8>>, kind: u8) -> Result<Vec<Vec<u8>>, IntakeEr
     }
 }
 
-/// Text files end with a line feed, documents do not.
-fn trim(document: &mut Vec<u8>) {
-    if document.starts_with(b"{") && document.ends_with(b"\n") {
-        document.pop();
+/// A canonical JSON document ends with a line feed, which shells and web forms like to drop.
+pub fn end_line(document: &mut Vec<u8>) {
+    if document.starts_with(b"{") && !document.ends_with(b"\n") {
+        document.push(b'\n');
     }
 }
 

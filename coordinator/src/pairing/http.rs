@@ -6,6 +6,7 @@ use super::{PairingError, import_policy, import_wallets, introduction, pair, sto
 use crate::api::{ApiError, Body};
 use crate::app::App;
 use crate::batches::http::Parts;
+use crate::batches::intake;
 use crate::people::Caller;
 use airlock_shared::document::Document as _;
 use airlock_shared::policy::SignedPolicy;
@@ -46,7 +47,9 @@ async fn pair_signer(
     Body(body): Body<Pair>,
 ) -> Result<Response, ApiError> {
     caller.operator()?;
-    let paired = pair(&app, body.introduction.trim().as_bytes(), &body.confirm, &caller.to_string()).await?;
+    let mut introduction = body.introduction.into_bytes();
+    intake::end_line(&mut introduction);
+    let paired = pair(&app, &introduction, &body.confirm, &caller.to_string()).await?;
     Ok((StatusCode::CREATED, Json(paired)).into_response())
 }
 

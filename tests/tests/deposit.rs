@@ -391,7 +391,7 @@ fn whatever_is_wrong_with_the_first_provider_the_deposit_is_credited_once_it_hea
 }
 
 #[test]
-fn a_final_block_that_changes_halts_the_network_until_a_person_lets_it_go_on() {
+fn a_final_block_that_changes_halts_the_network_and_nothing_is_credited() {
     on_each_database(|scene| async move {
         scene.evm().mine_to_finality().unwrap();
         scene.follow().await;

@@ -176,8 +176,9 @@ impl Coordinator {
         idempotency_key: Option<&str>,
         body: Option<(&str, Vec<u8>)>,
     ) -> anyhow::Result<Answer> {
-        let (status, bytes) = self.exchange(method, path, token, idempotency_key, body).await?;
-        Ok(Answer { status, json: serde_json::from_slice(&bytes).unwrap_or_default() })
+        let answer = self.exchange(method, path, token, idempotency_key, body).await?;
+        let status = answer.status();
+        Ok(Answer { status, json: serde_json::from_slice(&answer.bytes().await?).unwrap_or_default() })
     }
 
     async fn exchange(
@@ -187,7 +188,7 @@ impl Coordinator {
         token: &str,
         idempotency_key: Option<&str>,
         body: Option<(&str, Vec<u8>)>,
-    ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    ) -> anyhow::Result<reqwest::Response> {
         let mut request = self.http.request(method.clone(), format!("http://127.0.0.1:{}{path}", self.port));
         if !token.is_empty() {
             request = request.bearer_auth(token);
@@ -198,10 +199,7 @@ impl Coordinator {
         if let Some((content_type, bytes)) = body {
             request = request.header("Content-Type", content_type).body(bytes);
         }
-        let shown = || format!("{method} {path}");
-        let answer = request.send().await.with_context(shown)?;
-        let status = answer.status();
-        Ok((status, answer.bytes().await.with_context(shown)?.to_vec()))
+        request.send().await.with_context(|| format!("{method} {path}"))
     }
 
     /// A GET that must succeed, as JSON.
@@ -218,9 +216,28 @@ impl Coordinator {
     /// # Errors
     /// Another status than success.
     pub async fn get_bytes(&self, path: &str, token: &str) -> anyhow::Result<Vec<u8>> {
-        let (status, bytes) = self.exchange(Method::GET, path, token, None, None).await?;
+        let answer = self.exchange(Method::GET, path, token, None, None).await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?.to_vec();
         ensure!(status.is_success(), "GET {path}: {status} {}", String::from_utf8_lossy(&bytes));
         Ok(bytes)
+    }
+
+    /// Every frame of a loop, `{base}/frames/0.png` and on; each says in a header how many there are.
+    ///
+    /// # Errors
+    /// A frame is refused.
+    pub async fn get_frames(&self, base: &str, token: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+        let first = format!("{base}/frames/0.png");
+        let answer = self.exchange(Method::GET, &first, token, None, None).await?;
+        ensure!(answer.status().is_success(), "GET {first}: {}", answer.status());
+        let count = answer.headers().get("x-frames-count").context("x-frames-count")?;
+        let count: usize = count.to_str()?.parse()?;
+        let mut frames = vec![answer.bytes().await?.to_vec()];
+        while frames.len() < count {
+            frames.push(self.get_bytes(&format!("{base}/frames/{}.png", frames.len()), token).await?);
+        }
+        Ok(frames)
     }
 
     /// A POST of JSON with its answer, whatever that is. Every call has an idempotency key of its own.

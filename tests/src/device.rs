@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Memory of the key derivation in KiB: the least that the signer accepts, because a test is no vault.
@@ -144,6 +144,38 @@ impl Device {
     /// The program does not start or does not end.
     pub async fn sign(&self, input: &Path, words: &str, out: &Path) -> anyhow::Result<Finished> {
         self.run(&["sign", path(input)?, "--confirm", words, "--out", path(out)?]).await
+    }
+
+    /// The same device once more, as a backup of its disk would be. Only a test may do this.
+    ///
+    /// # Errors
+    /// A file cannot be copied.
+    pub fn copied_to(&self, home: &Path) -> anyhow::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(home)?;
+        for entry in std::fs::read_dir(&self.home)? {
+            let entry = entry?;
+            // Copying keeps the mode.
+            std::fs::copy(entry.path(), home.join(entry.file_name()))?;
+        }
+        Ok(Self { home: home.to_owned(), ..self.clone() })
+    }
+
+    /// Signs while no file may become longer than `limit_bytes`: the system ends the process at the write that
+    /// would go beyond.
+    ///
+    /// # Errors
+    /// The program does not start or does not end.
+    pub async fn sign_with_file_limit(
+        &self,
+        limit_bytes: u64,
+        input: &Path,
+        words: &str,
+        out: &Path,
+    ) -> anyhow::Result<Finished> {
+        let mut line =
+            vec![format!("--fsize={limit_bytes}"), "--".to_owned(), path(&self.program)?.to_owned()];
+        line.extend(self.line(&["sign", path(input)?, "--confirm", words, "--out", path(out)?], true));
+        process::run(Path::new("/usr/bin/prlimit"), &self.home, &line).await
     }
 
     /// Approves what the pictures or the document in `input` carry.

@@ -10,6 +10,7 @@
 
 pub mod acts;
 pub mod anvil;
+pub mod attack;
 pub mod binaries;
 pub mod camera;
 pub mod chain;

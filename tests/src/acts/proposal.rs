@@ -121,11 +121,11 @@ pub async fn batch(world: &World, network: Network) -> anyhow::Result<String> {
     let body = json!({ "network": network, "asset": "USDT", "kind": "withdrawal" });
     let made = world.order("/v1/batches", &body).await?;
     let id = text(&made, "id")?.to_owned();
-    let shown = world.see(&format!("/v1/batches/{id}")).await?;
-    world
-        .stage
-        .narrator
-        .figure(&format!("batch on {network}"), format_args!("{id}, digest {}", text(&shown, "digest")?));
+    ensure!(list(&made, "left_out")?.is_empty(), "everything that is queued is taken: {made}");
+    world.stage.narrator.figure(
+        &format!("batch on {network}"),
+        format_args!("{id}, digest {}", text(&made, "content_digest")?),
+    );
     Ok(id)
 }
 
@@ -136,8 +136,7 @@ pub async fn batch(world: &World, network: Network) -> anyhow::Result<String> {
 pub async fn approve_on_device(world: &World, device: &Device, batch: &str) -> anyhow::Result<()> {
     let shown = world.see(&format!("/v1/batches/{batch}")).await?;
     let base = format!("/v1/batches/{batch}/approval-request");
-    let count = shown["approval_request_frames"].as_u64().context("how many frames")?;
-    let frames = frames(world, &base, count).await?;
+    let frames = world.coordinator.get_frames(&base, &world.people.operator).await?;
     let folder = world.stage.directory.join("approvals").join(&device.name).join(batch);
     let scan = camera::scan(&frames, &folder.join("photographs"), 11)?;
     let out = folder.join("approval");
@@ -210,17 +209,7 @@ pub fn out_folder(world: &World, exported: &Exported) -> PathBuf {
 /// It shows none.
 pub async fn bundle_frames(world: &World, exported: &Exported) -> anyhow::Result<Vec<Vec<u8>>> {
     let base = format!("/v1/bundles/{}", exported.bundle);
-    let shown = world.see(&base).await?;
-    frames(world, &base, shown["frames"].as_u64().context("how many frames")?).await
-}
-
-async fn frames(world: &World, base: &str, count: u64) -> anyhow::Result<Vec<Vec<u8>>> {
-    let mut frames = Vec::new();
-    for number in 0..count {
-        let frame = format!("{base}/frames/{number}.png");
-        frames.push(world.coordinator.get_bytes(&frame, &world.people.operator).await?);
-    }
-    Ok(frames)
+    world.coordinator.get_frames(&base, &world.people.operator).await
 }
 
 /// The id of a transaction of each withdrawal, from its newest attempt.

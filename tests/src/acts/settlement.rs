@@ -19,7 +19,8 @@ pub async fn settle(world: &World, exported: &Exported, signed: &Signed) -> anyh
     tell.act(7, "out, final, settled");
     let (_, held_before) = balance(world).await?;
     let before = received(world, &exported.withdrawals).await?;
-    accept(world, signed).await?.success().context("the reply")?;
+    let judged = accept(world, signed).await?.success().context("the reply")?;
+    ensure!(judged["accepted"] == true, "the reply: {judged}");
     tell.tell("The coordinator read the reply's frames and verified every signature and both receipts.");
     complete(world, &exported.withdrawals).await?;
     for ((asked, tx_id), had) in

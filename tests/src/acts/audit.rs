@@ -1,6 +1,6 @@
 //! Act 8: an auditor verifies the signed-batch files offline against pinned fingerprints; one flipped byte is refused.
 //!
-//! The auditor is bob's device: it pinned nothing yet, so the act pins the roster by making a device of its own.
+//! The pins (custodians' roster and coordinator) are in alice's vault since the first day; nothing in a file is believed.
 
 use super::proposal::Exported;
 use crate::device::path;
@@ -56,10 +56,10 @@ async fn keep(world: &World, exported: &Exported) -> anyhow::Result<Vec<PathBuf>
     Ok(files)
 }
 
-/// Changes the first digit of the first amount to another digit; its place.
+/// Makes the first digit of the last amount another digit; its place. The last amount is an item's.
 fn flip(bytes: &mut [u8]) -> anyhow::Result<usize> {
-    let key = b"\"amount\":\"";
-    let at = bytes.windows(key.len()).position(|window| window == key).context("an amount in the file")?;
+    let key = b"\"amount\": \"";
+    let at = bytes.windows(key.len()).rposition(|window| window == key).context("an amount in the file")?;
     let place = at + key.len();
     let digit = bytes.get_mut(place).context("a digit")?;
     *digit = if *digit == b'9' { b'8' } else { *digit + 1 };

@@ -70,6 +70,14 @@ pub async fn propose(world: &World) -> anyhow::Result<Exported> {
         approve(world, asked).await?;
     }
     tell.tell("olga, the operator, approved each at the revision she saw.");
+    send_out(world, withdrawals).await
+}
+
+/// Batches what is queued, has both approvers approve, and exports.
+///
+/// # Errors
+/// The coordinator or a device refuses.
+pub async fn send_out(world: &World, withdrawals: Vec<Asked>) -> anyhow::Result<Exported> {
     let mut batches = Vec::new();
     for network in world.chains.all.iter().map(|chain| chain.network) {
         if withdrawals.iter().any(|asked| asked.wish.network == network) {

@@ -1,0 +1,837 @@
+//! Batches on both chain families: from queued withdrawals over a signer's reply to the chain's last word.
+//!
+//! The signer is played with real keys through shared's roles, so that the coordinator meets every kind of answer, honest or not.
+//! Every story runs on SQLite, and on PostgreSQL when `AIRLOCK_TEST_POSTGRES` names a server. Rounds are called, never
+//! waited for; after each story the books are replayed and compared with the chains to the last base unit.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use airlock_coordinator::alerts;
+use airlock_coordinator::app::App;
+use airlock_coordinator::batches::accept::{self, Judged, Verdict};
+use airlock_coordinator::batches::create::{self, Made};
+use airlock_coordinator::batches::store::{self, Batch};
+use airlock_coordinator::batches::{self, BatchError, approve, close, exchange, file};
+use airlock_coordinator::clock::Clock;
+use airlock_coordinator::config::Config;
+use airlock_coordinator::db::{Database, random_id};
+use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting, verify};
+use airlock_coordinator::pairing;
+use airlock_coordinator::people::create as people;
+use airlock_coordinator::treasury::reconcile::reconcile;
+use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
+use airlock_coordinator::withdrawals::{self, approval, attempts};
+use airlock_devnet::{ChainHandle, Devnet, DevnetConfig};
+use airlock_shared::approval::digest_of;
+use airlock_shared::batch::{Asset, Content, Context, Kind, Wallet};
+use airlock_shared::document::{self, Document as _};
+use airlock_shared::envelope::{
+    ApprovalReply, Bundle, Introduction, Outcome, Receipt, Replies, Reply, pairing_digest, signatures_digest,
+};
+use airlock_shared::hd::MasterKey;
+use airlock_shared::identity::{Custodian, CustodianSignature, Identity, IdentitySignature, Roster};
+use airlock_shared::journal::{Chain, Entry, Event};
+use airlock_shared::policy::{
+    Approver, AssetPolicy, Bounds, FeeCaps, NetworkPolicy, Policy, Quorum, SignedPolicy, WithdrawalsTo,
+};
+use airlock_shared::roles::{approver, auditor, creator, signer};
+use airlock_shared::wallet::{Role, key_path};
+use airlock_shared::{Address, BaseUnits, Digest, MinorUnits, Network, PersonId, Profile, words};
+use ed25519_dalek::SigningKey;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+
+/// Selector of the tokens' `pause()`.
+const PAUSE: &str = "8456cb59";
+
+/// A signer with real keys and as much honesty as a story wants.
+struct Signer {
+    key: SigningKey,
+    master: MasterKey,
+    journal: Vec<Entry>,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let mut new = Self {
+            key: SigningKey::from_bytes(&[9; 32]),
+            master: MasterKey::from_seed(&[7; 64]).unwrap(),
+            journal: Vec::new(),
+        };
+        new.write(Event::Genesis { profile: Profile::Dev, roster: new.roster().digest() });
+        new
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::of(&self.key)
+    }
+
+    fn roster(&self) -> Roster {
+        let custodian = Custodian { name: person("alice"), identity: self.identity() };
+        Roster::new(vec![custodian], 1).unwrap()
+    }
+
+    fn hot(&self, network: Network) -> Address {
+        let key = self.master.signing_key(key_path(network, Role::Hot, 0).unwrap()).unwrap();
+        let public = airlock_shared::chain::signature::public_key(&key);
+        Address::from_public_key(network, &public)
+    }
+
+    fn write(&mut self, event: Event) -> Entry {
+        let entry = Entry::next(Chain::Journal, self.journal.last(), 1_000, event, &self.key);
+        self.journal.push(entry.clone());
+        entry
+    }
+
+    fn sign(&mut self, bundle: &Bundle) -> Replies {
+        let replies = bundle.envelopes.iter().map(|envelope| {
+            let content = &envelope.content;
+            let (digest, approvals) = (content.digest(), digest_of(&envelope.approvals));
+            self.write(Event::Intent { content: digest, approvals, record: Digest::ZERO });
+            let source = content.source.unwrap();
+            let path = key_path(content.network, source.role, source.index).unwrap();
+            let key = self.master.signing_key(path).unwrap();
+            let signatures: Vec<_> = creator::transactions(content)
+                .unwrap()
+                .iter()
+                .flat_map(|levels| signer::sign_item(levels, source.address, &key).unwrap())
+                .collect();
+            let signed = signatures_digest(&signatures);
+            let entry = self.write(Event::Signed { content: digest, signatures: signed });
+            let known = envelope.heads.first().map_or(0, |head| head.sequence);
+            let outcome = Outcome::Signed { signatures: signed };
+            Reply { receipt: self.receipt(digest, approvals, outcome, entry, known), signatures }
+        });
+        Replies { replies: replies.collect() }
+    }
+
+    fn refuse(&mut self, bundle: &Bundle) -> Replies {
+        let refuse = |envelope: &airlock_shared::envelope::Envelope| {
+            let outcome = Outcome::Refused { code: "policy.kind".to_owned(), why: "not today".to_owned() };
+            let entry = self.journal.last().unwrap().clone();
+            let known = envelope.heads.first().map_or(0, |head| head.sequence);
+            let digest = envelope.content.digest();
+            let receipt = self.receipt(digest, digest_of(&envelope.approvals), outcome, entry, known);
+            Reply { receipt, signatures: Vec::new() }
+        };
+        Replies { replies: bundle.envelopes.iter().map(refuse).collect() }
+    }
+
+    fn receipt(
+        &self,
+        content: Digest,
+        approvals: Digest,
+        outcome: Outcome,
+        entry: Entry,
+        known: u64,
+    ) -> Receipt {
+        let newer = self.journal.iter().filter(|one| one.sequence > known && one.sequence < entry.sequence);
+        Receipt {
+            content,
+            approvals,
+            outcome,
+            highest_item: 0,
+            highest_nonce: 0,
+            time: 2_000,
+            unacknowledged: newer.cloned().collect(),
+            entry,
+            signature: IdentitySignature::from_bytes([0; 64]),
+        }
+        .sign(&self.key)
+    }
+}
+
+fn person(name: &str) -> PersonId {
+    PersonId::new(name).unwrap()
+}
+
+fn asset(code: &str) -> AssetCode {
+    code.parse().unwrap()
+}
+
+/// A coordinator on two chains with funded hot wallets, a paired signer, a policy, and a user with money.
+struct Scene {
+    devnet: Devnet,
+    app: App,
+    signer: Signer,
+    approver: SigningKey,
+    partner: String,
+    user: String,
+    tron_usdt: String,
+    evm_usdt: String,
+    config: String,
+    _dir: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn open(server: Option<&str>) -> Self {
+        let devnet = Devnet::start(DevnetConfig::default()).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let url = match server {
+            None => format!("sqlite:{}", dir.path().join("airlock.db").display()),
+            Some(server) => fresh_postgres(server).await,
+        };
+        let tron_usdt = devnet.tron().deploy("TronUsdt", "1000000000000").unwrap();
+        let evm_usdt = devnet.evm(0).deploy("UsdtLike", "1000000000000").unwrap();
+        let signer = Signer::new();
+        let home = dir.path().join("home");
+        let config = settings(&devnet, &url, home.to_str().unwrap(), &tron_usdt, &evm_usdt);
+        Database::open(&url, 1).await.unwrap().migrate(1).await.unwrap();
+        let app = open_app(&config).await;
+        app.chains.prove().await.unwrap();
+        let partner = people::partner(&app.writer, "partner").await.unwrap().id;
+        people::operator(&app.writer, "olga").await.unwrap();
+        let user = people::user(&app.writer, &partner, "ann").await.unwrap().id;
+        let approver = SigningKey::from_bytes(&[11; 32]);
+        let mut scene =
+            Self { devnet, app, signer, approver, partner, user, tron_usdt, evm_usdt, config, _dir: dir };
+        scene.pair().await;
+        scene.fund(Network::TRON_DEV, "TRX", "5000000000").await;
+        scene.fund(Network::EVM_DEV, "ETH", "3000000000000000007").await;
+        scene.give_user("first", 500_000_000).await;
+        scene
+    }
+
+    fn chain(&self, network: Network) -> &ChainHandle {
+        if network == Network::TRON_DEV { self.devnet.tron() } else { self.devnet.evm(0) }
+    }
+
+    fn usdt(&self, network: Network) -> &str {
+        if network == Network::TRON_DEV { &self.tron_usdt } else { &self.evm_usdt }
+    }
+
+    async fn pair(&mut self) {
+        let introduction = Introduction {
+            name: person("vault-1"),
+            profile: Profile::Dev,
+            identity: self.signer.identity(),
+            roster: Some(self.signer.roster()),
+        };
+        let document = introduction.to_json().into_bytes();
+        let wrong = pairing::pair(&self.app, &document, "eight other words", "operator:olga").await;
+        assert!(matches!(wrong, Err(pairing::PairingError::Words { .. })));
+        let ours = pairing::introduction(&self.app).unwrap().identity;
+        let digest = pairing_digest(&ours, &self.signer.identity());
+        for _ in 0..2 {
+            pairing::pair(&self.app, &document, &words::words(&digest), "operator:olga").await.unwrap();
+        }
+        let policy = self.policy();
+        let unsigned = SignedPolicy { signatures: Vec::new(), ..policy.clone() };
+        let refused = pairing::import_policy(&self.app, &unsigned.to_binary(), "operator:olga").await;
+        assert!(matches!(refused, Err(pairing::PairingError::PolicyOfNobody { .. })));
+        pairing::import_policy(&self.app, &policy.to_binary(), "operator:olga").await.unwrap();
+        let wallet = |network: Network| {
+            json!({"network": network, "role": "hot", "index": 0,
+                "path": key_path(network, Role::Hot, 0).unwrap().to_string(),
+                "address": self.signer.hot(network).to_string()})
+        };
+        let wallets = json!({"format": "airlock addresses", "version": 1, "profile": "dev",
+            "identity": self.signer.identity().to_string(), "wallets": BOTH.map(wallet)})
+        .to_string();
+        for _ in 0..2 {
+            let known = pairing::import_wallets(&self.app, wallets.as_bytes(), "operator:olga");
+            assert_eq!(known.await.unwrap().len(), 2);
+        }
+    }
+
+    fn policy(&self) -> SignedPolicy {
+        let rules = |network: Network, fees: FeeCaps| NetworkPolicy {
+            network,
+            kinds: vec![Kind::Withdrawal],
+            wallets: vec![Wallet { role: Role::Hot, index: 0, address: self.signer.hot(network) }],
+            assets: vec![AssetPolicy {
+                asset: Asset {
+                    contract: Some(Address::parse(network, self.usdt(network)).unwrap()),
+                    decimals: 6,
+                    symbol: "USDT".to_owned(),
+                },
+                per_item_max: BaseUnits::from(100_000_000u64),
+                per_batch_max: BaseUnits::from(1_000_000_000u64),
+                per_day_max: BaseUnits::from(1_000_000_000u64),
+            }],
+            fees,
+            withdrawals_to: WithdrawalsTo::Any,
+            destinations: Vec::new(),
+            denied: Vec::new(),
+        };
+        let evm = FeeCaps::Evm {
+            gas_limit_max: 300_000,
+            max_fee_per_gas_wei_max: 500_000_000_000,
+            max_priority_fee_per_gas_wei_max: 10_000_000_000,
+        };
+        let policy = Policy {
+            name: person("payments"),
+            version: 1,
+            profile: Profile::Dev,
+            approvers: vec![Approver { person: person("carol"), device: Identity::of(&self.approver) }],
+            approvals: Quorum { required: 1, independent: 1 },
+            bounds: Bounds {
+                items_max: 100,
+                bundle_max: 4,
+                lifetime_max_seconds: 43_200,
+                clock_ahead_max_seconds: 300,
+            },
+            networks: vec![
+                rules(Network::EVM_DEV, evm),
+                rules(Network::TRON_DEV, FeeCaps::Tron { fee_limit_sun_max: 100_000_000 }),
+            ],
+        };
+        let signature = IdentitySignature::by(&self.signer.key, &policy.digest());
+        let mut signed = SignedPolicy { policy, signatures: Vec::new() };
+        signed.add(CustodianSignature { custodian: self.signer.identity(), signature });
+        signed
+    }
+
+    /// Native coin and 1,000 USDT for a hot wallet, on chain and as capital in the books.
+    async fn fund(&self, network: Network, native: &str, amount: &str) {
+        let (wallet, chain) = (self.signer.hot(network), self.chain(network));
+        chain.fund(&wallet.to_string(), amount).unwrap();
+        chain.transfer(Some(self.usdt(network)), &wallet.to_string(), "1000000000").unwrap();
+        chain.mine_to_finality().unwrap();
+        for (code, amount) in [(native, amount), ("USDT", "1000000000")] {
+            let (code, amount) = (asset(code), amount.parse::<BaseUnits>().unwrap());
+            let reference = format!("{network}/{code}");
+            self.post(Posting::new("opening_capital", reference).base(
+                Account::reserve(wallet, &code),
+                Account::Capital(code.clone()),
+                amount,
+            ))
+            .await;
+        }
+    }
+
+    async fn give_user(&self, reference: &str, amount: i64) {
+        let to = Account::available(&self.user, &asset("USDT"));
+        let from = Account::Capital(asset("USDT"));
+        self.post(Posting::new("gift", reference).minor(from, to, MinorUnits::new(amount))).await;
+    }
+
+    async fn post(&self, posting: Posting) {
+        let posted: Result<(), LedgerError> =
+            self.app.writer.commit(move |unit| Box::pin(async move { unit.post(posting).await })).await;
+        posted.unwrap();
+    }
+
+    /// Requests and approves a withdrawal; its id.
+    async fn withdraw(&self, network: Network, last: u8, amount: &str) -> String {
+        let to = Address::new(network, [last; 20]);
+        let asked = Asked {
+            network: network.to_string(),
+            asset: "USDT".to_owned(),
+            to: to.to_string(),
+            amount: amount.to_owned(),
+            memo: None,
+        };
+        let terms = request::check(&self.app.config, &asked).unwrap();
+        let who = format!("user:{}", self.user);
+        let by = Requester { partner: self.partner.clone(), user: self.user.clone(), who };
+        let work = async move |unit: &mut airlock_coordinator::ledger::Unit| {
+            let made = request::request(unit, &by, terms).await?;
+            approval::approve(unit, &made, 1, "olga", "").await?;
+            Ok::<_, withdrawals::WithdrawalError>(made.id)
+        };
+        self.app.writer.commit(move |unit| Box::pin(async move { work(unit).await })).await.unwrap()
+    }
+
+    async fn try_batch(&self, network: Network) -> Result<Made, BatchError> {
+        let request = create::Request { network, asset: asset("USDT"), items_max: None };
+        create::create(&self.app, &request, "olga").await
+    }
+
+    async fn batch(&self, network: Network) -> Batch {
+        self.try_batch(network).await.unwrap().batch
+    }
+
+    async fn approve(&self, batch: &Batch) {
+        let request = approve::request(&mut self.app.db.reader().await.unwrap(), batch).await.unwrap();
+        let approval = approver::approve(&request.content, person("carol"), None, &self.approver);
+        let reply = ApprovalReply { content: request.content.digest(), approval };
+        for _ in 0..2 {
+            let given = approve::accept(&self.app, &batch.id, vec![reply.to_binary()], "operator:olga")
+                .await
+                .unwrap();
+            assert_eq!(given.len(), 1);
+        }
+    }
+
+    /// Batches of what is queued on these networks, approved and sealed together.
+    async fn export(&self, networks: &[Network]) -> Bundle {
+        let mut ids = Vec::new();
+        for network in networks {
+            let batch = self.batch(*network).await;
+            self.approve(&batch).await;
+            ids.push(batch.id);
+        }
+        let sealed = exchange::seal(&self.app, ids.clone(), "operator:olga").await.unwrap();
+        let again = exchange::seal(&self.app, ids, "operator:olga").await.unwrap();
+        assert_eq!(sealed.bundle.to_binary(), again.bundle.to_binary());
+        sealed.bundle
+    }
+
+    async fn accept(&self, replies: &Replies) -> Vec<Judged> {
+        accept::accept(&self.app, vec![replies.to_binary()], "operator:olga").await.unwrap()
+    }
+
+    async fn accept_one(&self, reply: Reply) -> Judged {
+        self.accept(&Replies { replies: vec![reply] }).await.remove(0)
+    }
+
+    async fn rounds(&self) {
+        for _ in 0..2 {
+            batches::run_pending(&self.app).await.unwrap();
+        }
+    }
+
+    /// Sends, mines to finality and settles.
+    async fn finish(&self) {
+        self.rounds().await;
+        for network in [Network::TRON_DEV, Network::EVM_DEV] {
+            self.chain(network).mine(1).unwrap();
+        }
+        self.rounds().await;
+        for network in [Network::TRON_DEV, Network::EVM_DEV] {
+            self.chain(network).mine_to_finality().unwrap();
+        }
+        self.rounds().await;
+    }
+
+    async fn state(&self, withdrawal: &str) -> &'static str {
+        let mut db = self.app.db.reader().await.unwrap();
+        withdrawals::store::find(&mut db, withdrawal).await.unwrap().unwrap().state.name()
+    }
+
+    async fn batch_state(&self, content: &Content) -> &'static str {
+        let mut db = self.app.db.reader().await.unwrap();
+        store::of_content(&mut db, &content.digest()).await.unwrap().unwrap().state.name()
+    }
+
+    async fn alerts(&self) -> Vec<String> {
+        let mut db = self.app.db.reader().await.unwrap();
+        alerts::open(&mut db, 10).await.unwrap().into_iter().map(|alert| alert.kind).collect()
+    }
+
+    /// The ledger agrees with itself and with the chains.
+    async fn prove(&self) {
+        let verified = verify::verify(&mut self.app.db.reader().await.unwrap()).await.unwrap();
+        assert_eq!(verified.faults, Vec::<String>::new());
+        for report in reconcile(&self.app).await.unwrap() {
+            assert!(report.agrees(), "{report:#?}");
+        }
+    }
+}
+
+fn settings(devnet: &Devnet, url: &str, home: &str, tron: &str, evm: &str) -> String {
+    let network = |id: &str, urls: &[String], native: &str, decimals: u8, usdt: &str| {
+        format!(
+            "[[network]]\nid = {id:?}\nproviders = {urls:?}\nprovider_timeout_ms = 3000\n\
+             [network.native]\nasset = {native:?}\ndecimals = {decimals}\n\
+             [[network.token]]\nasset = \"USDT\"\ncontract = {usdt:?}\ndecimals = 6\n\
+             [network.token.withdrawal]\nfee = \"1\"\namount_min = \"2\"\namount_max = \"100\"\n"
+        )
+    };
+    format!(
+        "home = {home:?}\n[database]\nurl = {url:?}\n{}{}",
+        network("tron:0xa1710c4b", devnet.tron().urls(), "TRX", 6, tron),
+        network("eip155:31337", devnet.evm(0).urls(), "ETH", 18, evm),
+    )
+}
+
+async fn open_app(config: &str) -> App {
+    App::open(Config::from_toml(config).unwrap(), Clock::System).await.unwrap()
+}
+
+async fn fresh_postgres(server: &str) -> String {
+    sqlx::any::install_default_drivers();
+    let name = format!("airlock_{}", random_id().unwrap());
+    let mut admin = sqlx::AnyConnection::connect(server).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+    let base = server.split('?').next().unwrap();
+    let host = base.rfind('/').filter(|at| *at > base.find("//").unwrap() + 1).unwrap_or(base.len());
+    format!("{}/{name}", &base[..host])
+}
+
+/// Tells one story on each database.
+fn on_each_database<S, F>(story: S)
+where
+    S: Fn(Scene) -> F,
+    F: Future<Output = ()>,
+{
+    let server = std::env::var("AIRLOCK_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+    let required = std::env::var("AIRLOCK_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(
+        server.is_some() || !required,
+        "AIRLOCK_REQUIRE_POSTGRES=1 but AIRLOCK_TEST_POSTGRES names no server"
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        story(Scene::open(None).await).await;
+        if let Some(server) = server {
+            story(Scene::open(Some(&server)).await).await;
+        }
+    });
+}
+
+const BOTH: [Network; 2] = [Network::TRON_DEV, Network::EVM_DEV];
+
+#[test]
+fn withdrawals_on_both_chains_are_paid_once_and_the_books_agree() {
+    on_each_database(|mut scene| async move {
+        let one = scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let two = scene.withdraw(Network::TRON_DEV, 0x22, "20.5").await;
+        let three = scene.withdraw(Network::EVM_DEV, 0x23, "30").await;
+        let bundle = scene.export(&BOTH).await;
+        assert_eq!(scene.state(&one).await, "signing");
+        let replies = scene.signer.sign(&bundle);
+        let judged = scene.accept(&replies).await;
+        assert!(judged.iter().all(|one| one.verdict == Verdict::Signed), "{judged:?}");
+        let judged = scene.accept(&replies).await;
+        assert!(judged.iter().all(|one| one.verdict == Verdict::Repeated), "{judged:?}");
+        assert_eq!(scene.state(&three).await, "signed");
+        scene.rounds().await;
+        assert_eq!(scene.state(&three).await, "broadcasted");
+        scene.finish().await;
+        for (id, network, last, amount) in [
+            (&one, Network::TRON_DEV, 0x21, "10000000"),
+            (&two, Network::TRON_DEV, 0x22, "20500000"),
+            (&three, Network::EVM_DEV, 0x23, "30000000"),
+        ] {
+            assert_eq!(scene.state(id).await, "completed");
+            let to = Address::new(network, [last; 20]).to_string();
+            let held = scene.chain(network).final_balance(&to, Some(scene.usdt(network))).unwrap();
+            assert_eq!(held, amount);
+        }
+        scene.finish().await;
+        scene.prove().await;
+        assert_eq!(scene.alerts().await, Vec::<String>::new());
+        for envelope in &bundle.envelopes {
+            assert_eq!(scene.batch_state(&envelope.content).await, "completed");
+        }
+    });
+}
+
+#[test]
+fn the_signed_batch_file_satisfies_an_auditor_who_has_only_two_fingerprints() {
+    on_each_database(|mut scene| async move {
+        scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let bundle = scene.export(&[Network::TRON_DEV]).await;
+        let content = &bundle.envelopes[0].content;
+        let mut db = scene.app.db.reader().await.unwrap();
+        let batch = store::of_content(&mut db, &content.digest()).await.unwrap().unwrap();
+        let early = file::signed_batch(&mut db, &batch).await;
+        assert!(matches!(early, Err(BatchError::NotSigned { .. })));
+        let mut replies = scene.signer.sign(&bundle);
+        let reply = &mut replies.replies[0];
+        // The auditor judges the batch at the time of the receipt, which the played signer leaves at the epoch.
+        reply.receipt.time = content.created_at + 1;
+        reply.receipt = reply.receipt.clone().sign(&scene.signer.key);
+        scene.accept(&replies).await;
+        let signed = file::signed_batch(&mut db, &batch).await.unwrap();
+        let coordinator = pairing::introduction(&scene.app).unwrap().identity;
+        let pins = auditor::Pins { roster: scene.signer.roster().digest(), coordinator };
+        let read = document::read(signed.to_json().as_bytes()).unwrap();
+        let report = auditor::audit(&read, &pins).unwrap();
+        assert_eq!((report.signatures, report.approvers.len()), (1, 1));
+    });
+}
+
+#[test]
+fn what_is_foreign_altered_or_by_another_is_rejected_item_by_item_and_changes_nothing() {
+    on_each_database(|mut scene| async move {
+        scene.withdraw(Network::EVM_DEV, 0x23, "30").await;
+        scene.withdraw(Network::EVM_DEV, 0x24, "31").await;
+        let bundle = scene.export(&[Network::EVM_DEV]).await;
+        let content = &bundle.envelopes[0].content;
+        let good = scene.signer.sign(&bundle).replies.remove(0);
+        let resigned = |reply: Reply| Reply { receipt: reply.receipt.sign(&scene.signer.key), ..reply };
+        let with_signatures = |signatures: Vec<_>| {
+            let mut reply = Reply { signatures, ..good.clone() };
+            reply.receipt.outcome = Outcome::Signed { signatures: signatures_digest(&reply.signatures) };
+            resigned(reply)
+        };
+
+        let mut foreign = good.clone();
+        foreign.receipt.content = Digest::ZERO;
+        let mut unsigned = good.clone();
+        unsigned.receipt.highest_item += 1;
+        let mut other_approvals = good.clone();
+        other_approvals.receipt.approvals = Digest::ZERO;
+        let mut stranger = good.clone();
+        let other_key = SigningKey::from_bytes(&[13; 32]);
+        stranger.receipt.entry =
+            Entry::next(Chain::Journal, None, 1, good.receipt.entry.event.clone(), &other_key);
+        stranger.receipt = stranger.receipt.sign(&other_key);
+        let cases = [
+            ("no batch", resigned(foreign)),
+            ("not signed by the signer", unsigned),
+            ("other approvals", resigned(other_approvals)),
+            ("is not paired", stranger),
+            ("not those of the receipt", Reply { signatures: good.signatures[..1].to_vec(), ..good.clone() }),
+            ("journal entry", with_signatures(good.signatures[..1].to_vec())),
+            ("journal entry", with_signatures(good.signatures.iter().rev().copied().collect())),
+        ];
+        for (why, reply) in cases {
+            let judged = scene.accept_one(reply).await;
+            assert!(judged.verdict == Verdict::Rejected && judged.why.contains(why), "{why}: {judged:?}");
+            assert_eq!(scene.batch_state(content).await, "exported");
+        }
+        assert_eq!(scene.accept_one(good).await.verdict, Verdict::Signed);
+        scene.finish().await;
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_signature_for_another_transaction_is_found_by_recovering_its_address() {
+    on_each_database(|mut scene| async move {
+        scene.withdraw(Network::EVM_DEV, 0x23, "30").await;
+        scene.withdraw(Network::EVM_DEV, 0x24, "31").await;
+        let bundle = scene.export(&[Network::EVM_DEV]).await;
+        let mut good = scene.signer.sign(&bundle).replies.remove(0);
+        // The signer's own journal says so, but the signatures stand at each other's items.
+        good.signatures.reverse();
+        let signatures = signatures_digest(&good.signatures);
+        let content = good.receipt.content;
+        scene.signer.journal.pop();
+        let entry = scene.signer.write(Event::Signed { content, signatures });
+        let outcome = Outcome::Signed { signatures };
+        let receipt = scene.signer.receipt(content, good.receipt.approvals, outcome, entry, 0);
+        let judged = scene.accept_one(Reply { receipt, signatures: good.signatures }).await;
+        assert!(judged.verdict == Verdict::Rejected && judged.why.contains("item 0"), "{judged:?}");
+    });
+}
+
+#[test]
+fn a_forked_journal_suspends_its_signer_and_raises_an_alert() {
+    on_each_database(|mut scene| async move {
+        scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let first = scene.export(&[Network::TRON_DEV]).await;
+        let replies = scene.signer.sign(&first);
+        scene.accept(&replies).await;
+        scene.withdraw(Network::TRON_DEV, 0x22, "20").await;
+        let second = scene.export(&[Network::TRON_DEV]).await;
+        assert_eq!(second.envelopes[0].heads.len(), 1);
+        // A vault restored from an old image: its journal lacks the first batch.
+        scene.signer.journal.truncate(1);
+        let replies = scene.signer.sign(&second);
+        let judged = scene.accept(&replies).await.remove(0);
+        assert_eq!(judged.verdict, Verdict::SignerSuspended, "{judged:?}");
+        assert_eq!(scene.alerts().await, ["signer.suspended"]);
+        assert_eq!(scene.batch_state(&second.envelopes[0].content).await, "exported");
+        scene.withdraw(Network::TRON_DEV, 0x23, "20").await;
+        let next = scene.try_batch(Network::TRON_DEV).await;
+        assert!(matches!(next, Err(BatchError::Suspended { .. })));
+    });
+}
+
+#[test]
+fn a_signed_refusal_queues_its_withdrawals_again_and_gives_their_nonces_back() {
+    on_each_database(|mut scene| async move {
+        let one = scene.withdraw(Network::EVM_DEV, 0x23, "30").await;
+        let first = scene.export(&[Network::EVM_DEV]).await;
+        let refusal = scene.signer.refuse(&first);
+        let judged = scene.accept(&refusal).await.remove(0);
+        assert_eq!(judged.verdict, Verdict::RefusedBySigner);
+        assert!(judged.why.contains("policy.kind: not today"), "{judged:?}");
+        assert_eq!(scene.state(&one).await, "queued");
+        assert_eq!(scene.accept(&refusal).await[0].verdict, Verdict::Repeated);
+        let second = scene.export(&[Network::EVM_DEV]).await;
+        let nonce = |bundle: &Bundle| bundle.envelopes[0].content.items[0].account_nonce;
+        assert_eq!(nonce(&first), nonce(&second));
+        // Signatures for a batch that was refused come too late.
+        let late = scene.signer.sign(&first);
+        assert_eq!(scene.accept(&late).await[0].verdict, Verdict::Rejected);
+        let replies = scene.signer.sign(&second);
+        assert_eq!(scene.accept(&replies).await[0].verdict, Verdict::Signed);
+        scene.finish().await;
+        assert_eq!(scene.state(&one).await, "completed");
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn nonces_and_timestamps_of_batches_never_overlap() {
+    on_each_database(|scene| async move {
+        let mut nonces = Vec::new();
+        let mut ranges = Vec::new();
+        for last in 0x21..0x24 {
+            for network in BOTH {
+                scene.withdraw(network, last, "10").await;
+                let batch = scene.batch(network).await;
+                let mut db = scene.app.db.reader().await.unwrap();
+                let content = store::content(&mut db, &batch.id).await.unwrap();
+                nonces.extend(content.items.iter().filter_map(|item| item.account_nonce));
+                if let Context::Tron(tron) = &content.context {
+                    ranges.push((tron.timestamp_ms, tron.timestamp_ms + content.items.len() as u64));
+                }
+            }
+        }
+        assert_eq!(nonces, [0, 1, 2]);
+        assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{ranges:?}");
+        // The database itself forbids what the code above never does.
+        let source = scene.signer.hot(Network::TRON_DEV);
+        let (first, end) = (ranges[2].0 as i64, ranges[2].1 as i64);
+        for (from, to, previous) in [
+            (first, end, Some(ranges[1].1 as i64)),
+            (first - 1, end + 1, None),
+            (end - 1, end + 5, Some(end)),
+            (end, end, Some(end)),
+            (end + 9, end + 10, Some(end + 1)),
+        ] {
+            let refused: Result<(), BatchError> = scene
+                .app
+                .writer
+                .commit(move |unit| {
+                    Box::pin(async move {
+                        store::insert_timestamps(unit.db(), source, from, to, previous, "x").await
+                    })
+                })
+                .await;
+            assert!(refused.is_err(), "{from}..{to} after {previous:?}");
+        }
+    });
+}
+
+#[test]
+fn a_withdrawal_that_fails_on_chain_waits_for_a_person_and_its_fee_is_booked() {
+    on_each_database(|mut scene| async move {
+        let ids = [
+            scene.withdraw(Network::TRON_DEV, 0x21, "10").await,
+            scene.withdraw(Network::EVM_DEV, 0x23, "30").await,
+        ];
+        let bundle = scene.export(&BOTH).await;
+        let replies = scene.signer.sign(&bundle);
+        scene.accept(&replies).await;
+        for network in BOTH {
+            scene.chain(network).call(scene.usdt(network), PAUSE, "0").unwrap();
+            scene.chain(network).mine(1).unwrap();
+        }
+        scene.finish().await;
+        for (id, envelope) in ids.iter().zip(&bundle.envelopes) {
+            assert_eq!(scene.state(id).await, "queued");
+            assert_eq!(scene.batch_state(&envelope.content).await, "failed");
+            let left = scene.try_batch(envelope.content.network).await.unwrap_err();
+            let BatchError::NothingDue { left_out } = left else { panic!("{left}") };
+            assert!(left_out[0].why.contains("waits for a person"), "{left_out:?}");
+            let mut db = scene.app.db.reader().await.unwrap();
+            let tried = attempts::of_withdrawal(&mut db, id).await.unwrap();
+            assert!(tried[0].state.name() == "failed_on_chain" && tried[0].fee_base.is_some());
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_tron_transaction_that_expires_unseen_is_dead_only_by_the_final_chain() {
+    on_each_database(|mut scene| async move {
+        let id = scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let bundle = scene.export(&[Network::TRON_DEV]).await;
+        let replies = scene.signer.sign(&bundle);
+        scene.accept(&replies).await;
+        let Context::Tron(tron) = &bundle.envelopes[0].content.context else { panic!("not TRON") };
+        scene.rounds().await;
+        let chain = scene.devnet.tron();
+        chain.drop_from_pool(None);
+        chain.set_time_ms(tron.expiration_ms as i64 + 3_000);
+        chain.mine_empty(1).unwrap();
+        scene.rounds().await;
+        assert_eq!(scene.state(&id).await, "broadcasted");
+        chain.mine_empty(30).unwrap();
+        scene.rounds().await;
+        assert_eq!(scene.state(&id).await, "queued");
+        assert_eq!(scene.batch_state(&bundle.envelopes[0].content).await, "failed");
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_restart_between_any_two_steps_sends_the_same_bytes_again() {
+    on_each_database(|mut scene| async move {
+        let ids = [
+            scene.withdraw(Network::TRON_DEV, 0x21, "10").await,
+            scene.withdraw(Network::EVM_DEV, 0x23, "30").await,
+        ];
+        let bundle = scene.export(&BOTH).await;
+        let replies = scene.signer.sign(&bundle);
+        scene.accept(&replies).await;
+        scene.rounds().await;
+        for network in BOTH {
+            scene.chain(network).drop_from_pool(None);
+        }
+        scene.app = open_app(&scene.config).await;
+        // It was sent moments ago: forget that, as a long outage would.
+        let mut db = scene.app.db.reader().await.unwrap();
+        for envelope in &bundle.envelopes {
+            let batch = store::of_content(&mut db, &envelope.content.digest()).await.unwrap().unwrap();
+            for attempt in attempts::of_batch(&mut db, &batch.id).await.unwrap() {
+                let noted: Result<(), BatchError> = scene
+                    .app
+                    .writer
+                    .commit(move |unit| {
+                        Box::pin(async move { store::note_sent(unit.db(), &attempt.id, "outage", 0).await })
+                    })
+                    .await;
+                noted.unwrap();
+            }
+        }
+        scene.finish().await;
+        for id in ids {
+            assert_eq!(scene.state(&id).await, "completed");
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn an_exported_batch_is_abandoned_only_after_it_expired_and_a_draft_at_any_time() {
+    on_each_database(|scene| async move {
+        let one = scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let batch = scene.batch(Network::TRON_DEV).await;
+        let ended = close::abandon(&scene.app, &batch.id, "operator:olga", "a mistake").await.unwrap();
+        assert_eq!((ended.state.name(), scene.state(&one).await), ("abandoned", "queued"));
+        let bundle = scene.export(&[Network::TRON_DEV]).await;
+        let id = bundle.envelopes[0].content.batch_id.to_string();
+        let early = close::abandon(&scene.app, &id, "operator:olga", "impatience").await;
+        assert!(matches!(early, Err(BatchError::MayBeSigned { .. })));
+        assert_eq!(scene.state(&one).await, "signing");
+    });
+}
+
+#[test]
+fn nothing_leaves_without_enough_approvals_and_the_creator_never_counts() {
+    on_each_database(|scene| async move {
+        scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let batch = scene.batch(Network::TRON_DEV).await;
+        let early = exchange::seal(&scene.app, vec![batch.id.clone()], "operator:olga").await;
+        assert!(matches!(early, Err(BatchError::Policy(_))));
+        let request = approve::request(&mut scene.app.db.reader().await.unwrap(), &batch).await.unwrap();
+        for name in ["olga", "mallory"] {
+            let approval = approver::approve(&request.content, person(name), None, &scene.approver);
+            let reply = ApprovalReply { content: batch.content_digest, approval };
+            let refused =
+                approve::accept(&scene.app, &batch.id, vec![reply.to_binary()], "operator:olga").await;
+            assert!(matches!(refused, Err(BatchError::Approval(_))), "{name}");
+        }
+        scene.approve(&batch).await;
+        exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
+    });
+}
+
+#[test]
+fn what_the_hot_wallet_cannot_pay_waits_in_order() {
+    on_each_database(|scene| async move {
+        scene.give_user("second", 1_000_000_000).await;
+        let mut ids = Vec::new();
+        for last in 0x21..0x2c {
+            ids.push(scene.withdraw(Network::EVM_DEV, last, "100").await);
+        }
+        let made = scene.try_batch(Network::EVM_DEV).await.unwrap();
+        assert_eq!(made.batch.item_count, 10);
+        assert!(made.left_out[0].withdrawal == ids[10] && made.left_out[0].why.starts_with("hot_short"));
+        // What the first batch will take is not there for a second one.
+        let Err(BatchError::NothingDue { left_out }) = scene.try_batch(Network::EVM_DEV).await else {
+            panic!("nothing is free");
+        };
+        assert_eq!(left_out[0].withdrawal, ids[10]);
+        assert_eq!(scene.state(&ids[10]).await, "queued");
+    });
+}

@@ -1,6 +1,6 @@
 //! The double-entry ledger: the only way money changes in the coordinator.
 //!
-//! ```ignore
+//! ```text
 //! let id = app.writer.commit(move |unit| Box::pin(async move {
 //!     store::insert(unit.db(), &row, unit.now()).await?;            // the caller's own rows ...
 //!     unit.post(Posting::new("deposit", key)                        // ... commit with its postings

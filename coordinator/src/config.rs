@@ -1,7 +1,7 @@
 //! Settings: the documented default file, overridden by a file, the environment and flags, then checked.
 //!
 //! `config.example.toml` is compiled in and is the default; `--config FILE` and `AIRLOCK_SECTION__KEY` go over it.
-//! [`file`] is how the text is spelled; this module turns it into types once, so nobody downstream parses an
+//! `file` is how the text is spelled; this module turns it into types once, so nobody downstream parses an
 //! address or an amount again. What must stay true: an unknown key or a bad value is refused with its name, the
 //! value and what was expected; provider and database URLs (they may hold credentials) are never printed.
 

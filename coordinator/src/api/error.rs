@@ -107,7 +107,7 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// Carries the error to [`shape`], which knows the request id.
+    /// Carries the error to `shape`, which knows the request id.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);

@@ -1,7 +1,7 @@
 //! The HTTP rim: routes merged from the capabilities, request ids, limits, and one error shape everywhere.
 //!
 //! `main.rs` serves [`router`]. A capability offers `fn router() -> Router<App>` with its routes under `/v1`; its
-//! handlers take [`Caller`](crate::people::Caller), [`Body`] or [`Once`](idempotency::Once) and answer `Result<_, ApiError>`. What
+//! handlers take [`Caller`](crate::people::Caller), [`Body`] or [`Once`] and answer `Result<_, ApiError>`. What
 //! must stay true: every answer carries `x-request-id`, and every refusal has the shape of `error.rs`, unknown routes,
 //! wrong methods, oversized bodies, time-outs and panics included.
 

@@ -1,7 +1,7 @@
 //! SQL of withdrawals, their transitions and approvals.
 //!
 //! Functions take the open connection. States change only through `withdrawals::transition`, which calls
-//! [`change_state`]; that updates `where state = expected` and says whether a row changed.
+//! `change_state`; that updates `where state = expected` and says whether a row changed.
 
 use super::WithdrawalError;
 use super::state::State;

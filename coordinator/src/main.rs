@@ -231,8 +231,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let bytes = document_in(&file, SignedPolicy::KIND)?;
             let app = App::open(config, Clock::System).await?;
             let policy = pairing::import_policy(&app, &bytes, COMMAND_LINE).await?.policy;
-            println!("{}", json!({ "name": policy.name.to_string(), "version": policy.version,
-                "digest": policy.digest().to_string() }));
+            println!(
+                "{}",
+                json!({ "name": policy.name.to_string(), "version": policy.version,
+                "digest": policy.digest().to_string() })
+            );
         }
         Command::Wallet(WalletCommand::Import { file }) => {
             let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;

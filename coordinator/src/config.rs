@@ -249,6 +249,8 @@ pub enum FeeConfig {
         gas_margin_percent: u16,
         /// Upper limit of the gas limit of one item.
         gas_limit_cap: u64,
+        /// Signed versions of each payment at rising fees, 1 to 8.
+        fee_levels: u8,
     },
     /// TRON.
     Tron {

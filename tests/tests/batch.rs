@@ -426,11 +426,12 @@ fn settings(devnet: &Devnet, url: &str, home: &str, tron: &str, evm: &str) -> St
             "[[network]]\nid = {id:?}\nproviders = {urls:?}\nprovider_timeout_ms = 3000\n\
              [network.native]\nasset = {native:?}\ndecimals = {decimals}\n\
              [[network.token]]\nasset = \"USDT\"\ncontract = {usdt:?}\ndecimals = 6\n\
-             [network.token.withdrawal]\nfee = \"1\"\namount_min = \"2\"\namount_max = \"100\"\n"
+             [network.token.withdrawal]\nfee = \"1\"\namount_min = \"2\"\namount_max = \"200\"\n"
         )
     };
+    // Every EVM story signs a ladder of three fee levels at each nonce.
     format!(
-        "home = {home:?}\n[database]\nurl = {url:?}\n{}{}",
+        "home = {home:?}\n[database]\nurl = {url:?}\n{}{}[network.fees]\nfee_levels = 3\n",
         network("tron:0xa1710c4b", devnet.tron().urls(), "TRX", 6, tron),
         network("eip155:31337", devnet.evm(0).urls(), "ETH", 18, evm),
     )
@@ -813,6 +814,26 @@ fn nothing_leaves_without_enough_approvals_and_the_creator_never_counts() {
         }
         scene.approve(&batch).await;
         exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
+    });
+}
+
+#[test]
+fn what_the_policy_would_refuse_is_left_out_and_holds_nobody_up() {
+    on_each_database(|scene| async move {
+        let one = scene.withdraw(Network::EVM_DEV, 0x21, "10").await;
+        // The settings allow it, the policy's limit for one item is 100.
+        let large = scene.withdraw(Network::EVM_DEV, 0x22, "150").await;
+        let two = scene.withdraw(Network::EVM_DEV, 0x23, "20").await;
+        let made = scene.try_batch(Network::EVM_DEV).await.unwrap();
+        assert_eq!(made.batch.item_count, 2);
+        assert_eq!(made.left_out[0].withdrawal, large);
+        assert!(made.left_out[0].why.contains("policy.per_item_limit"), "{:?}", made.left_out);
+        let states = [scene.state(&one).await, scene.state(&large).await, scene.state(&two).await];
+        assert_eq!(states, ["processing", "queued", "processing"]);
+        let mut db = scene.app.db.reader().await.unwrap();
+        let content = store::content(&mut db, &made.batch.id).await.unwrap();
+        let nonces: Vec<_> = content.items.iter().filter_map(|item| item.account_nonce).collect();
+        assert_eq!(nonces, [0, 1]);
     });
 }
 

@@ -6,6 +6,7 @@
 //! hint that is noted and shown, and decides nothing but whether `broadcasted` is recorded.
 
 use super::BatchError;
+use super::accept::CANCEL_LEVEL;
 use super::state::{Event, State};
 use super::store::{self, Batch};
 use crate::alerts;
@@ -22,6 +23,8 @@ use std::collections::BTreeMap;
 pub const WINDOW: u64 = 16;
 /// The same bytes are sent again after this long without being in a block: a TRON node drops them after 60 s.
 pub const RESEND_AFTER_MS: UnixMillis = 15_000;
+/// A transaction that is in no block after this long is sent at its next signed fee level, if it has one.
+const CLIMB_AFTER_MS: UnixMillis = 180_000;
 /// Transactions sent in one round, so that confirming is never far behind.
 const SENDS_PER_STEP: usize = 500;
 
@@ -140,10 +143,24 @@ impl Mined<'_> {
     }
 }
 
+/// The bytes to send now: the lowest signed fee level, and a higher one for every while without success. All levels pay the
+/// same at the same account nonce, so at most one of them is ever mined.
+async fn bytes_of(app: &App, attempt: &Attempt) -> Result<Option<Vec<u8>>, BatchError> {
+    let mut levels = attempts::transactions_of(&mut *app.db.reader().await?, &attempt.id).await?;
+    levels.retain(|(level, ..)| *level != CANCEL_LEVEL);
+    let waited = match attempt.state {
+        AttemptState::Sent => app.clock.now().saturating_sub(attempt.changed_at),
+        _ => 0,
+    };
+    let climbed = usize::try_from(waited / CLIMB_AFTER_MS).unwrap_or(0);
+    let place = climbed.min(levels.len().saturating_sub(1));
+    Ok(levels.into_iter().nth(place).map(|(.., bytes)| bytes))
+}
+
 /// Sends one attempt's bytes to every provider and notes what they said.
 async fn send(app: &App, providers: &Providers, attempt: &Attempt) -> Result<(), BatchError> {
-    let Some(bytes) = &attempt.signed_bytes else { return Ok(()) };
-    let told = providers.broadcast(bytes).await;
+    let Some(bytes) = bytes_of(app, attempt).await? else { return Ok(()) };
+    let told = providers.broadcast(&bytes).await;
     let answers: Vec<_> = told.into_iter().map(|told| told.answer).collect();
     let accepted = answers.contains(&BroadcastAnswer::Accepted);
     let poison = answers.iter().find_map(poison_of);

@@ -20,7 +20,7 @@ use crate::withdrawals::{AttemptState, Withdrawal, queue};
 use airlock_shared::batch::{
     Asset, Content, Context, EvmContext, Item, Kind, MAX_ITEMS, PolicyRef, TronContext, Wallet,
 };
-use airlock_shared::policy::{Facts, Rule, SignedPolicy, rules};
+use airlock_shared::policy::{Facts, Refusal, Rule, SignedPolicy, rules};
 use airlock_shared::roles::creator::{self, Created};
 use airlock_shared::wallet::Role;
 use airlock_shared::{BaseUnits, BatchId, Digest, Network, PersonId};
@@ -214,12 +214,13 @@ struct Draft {
 impl Draft {
     /// Inside the writer's commit: freezes what is still due, and writes all of it.
     async fn write(mut self, unit: &mut Unit) -> Result<(Batch, Vec<LeftOut>), BatchError> {
-        let gone = self.still_due(unit.db()).await?;
+        let mut gone = self.still_due(unit.db()).await?;
         let who = format!("operator:{}", self.creator);
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
         let batch_id = BatchId::from_bytes(random);
-        let created = self.freeze(unit, batch_id).await?;
+        let (created, refused) = self.freeze(unit, batch_id).await?;
+        gone.extend(refused);
         let batch = self.row(&created, batch_id, &who, unit.now())?;
         store::insert(unit.db(), &batch, &created.content).await?;
         for (index, withdrawal) in self.taken.iter().enumerate() {
@@ -255,13 +256,18 @@ impl Draft {
         if self.taken.is_empty() { Err(BatchError::NothingDue { left_out: gone }) } else { Ok(gone) }
     }
 
-    async fn freeze(&self, unit: &mut Unit, batch_id: BatchId) -> Result<Created, BatchError> {
+    /// Takes nonces or timestamps and freezes what the policy accepts; what it would refuse item by item waits.
+    async fn freeze(
+        &mut self,
+        unit: &mut Unit,
+        batch_id: BatchId,
+    ) -> Result<(Created, Vec<LeftOut>), BatchError> {
         let now_ms = u64::try_from(unit.now()).unwrap_or(0);
         let created_at = now_ms / 1_000;
         let expires_at = created_at.saturating_add(self.lifetime.as_secs());
         let (context, nonces) = self.context(unit, batch_id, now_ms, expires_at).await?;
         let policy = &self.payer.policy.policy;
-        let content = Content {
+        let mut content = Content {
             profile: policy.profile,
             batch_id,
             kind: Kind::Withdrawal,
@@ -277,13 +283,26 @@ impl Draft {
             }),
             asset: self.asset(),
             context,
-            items: self.items(nonces),
+            items: Vec::new(),
             policy: PolicyRef { name: policy.name.clone(), version: policy.version, digest: policy.digest() },
             extensions: BTreeMap::new(),
         };
-        let created = creator::create(content)?;
-        self.ask_policy(&created, created_at)?;
-        Ok(created)
+        let mut left_out = Vec::new();
+        loop {
+            content.items = self.items(&nonces);
+            let Err(refusal) = self.ask_policy(&content) else { break };
+            let place = match (refusal.item, refusal.rule) {
+                (Some(item), _) => item,
+                (None, Rule::PerBatchLimit) => self.taken.len().saturating_sub(1),
+                (None, _) => return Err(refusal.into()),
+            };
+            let why = format!("the policy would refuse it: {refusal}");
+            left_out.push(LeftOut { withdrawal: self.taken.remove(place).id, why });
+            if self.taken.is_empty() {
+                return Err(BatchError::NothingDue { left_out });
+            }
+        }
+        Ok((creator::create(content)?, left_out))
     }
 
     /// The asset as the policy spells it: its symbol is a claim that must equal the policy's.
@@ -340,13 +359,13 @@ impl Draft {
         }
     }
 
-    fn items(&self, nonces: Vec<Option<u64>>) -> Vec<Item> {
-        let item = |(withdrawal, account_nonce): (&Withdrawal, Option<u64>)| Item {
+    fn items(&self, nonces: &[Option<u64>]) -> Vec<Item> {
+        let item = |(withdrawal, account_nonce): (&Withdrawal, &Option<u64>)| Item {
             id: withdrawal.item_id,
             destination: withdrawal.destination,
             own: None,
             amount: withdrawal.amount_base,
-            account_nonce,
+            account_nonce: *account_nonce,
             source: None,
             memo: withdrawal.memo.clone().unwrap_or_default().into_bytes(),
             label: String::new(),
@@ -356,19 +375,18 @@ impl Draft {
     }
 
     /// Fails early with what the signer's policy would say; approvals are still to come.
-    fn ask_policy(&self, created: &Created, now: u64) -> Result<(), BatchError> {
+    fn ask_policy(&self, content: &Content) -> Result<(), Refusal> {
         let verdicts = rules::explain(&Facts {
-            content: &created.content,
-            digest: created.digest,
+            content,
+            digest: content.digest(),
             approvals: &[],
             bundle_len: 1,
             policy: &self.payer.policy.policy,
-            now,
+            now: content.created_at,
             spent_in_a_day: BaseUnits::ZERO,
         });
         let to_come = |rule: &Rule| matches!(rule, Rule::Approvals | Rule::IndependentApprovals);
-        verdicts.into_iter().filter(|(rule, _)| !to_come(rule)).try_for_each(|(_, verdict)| verdict)?;
-        Ok(())
+        verdicts.into_iter().filter(|(rule, _)| !to_come(rule)).try_for_each(|(_, verdict)| verdict)
     }
 
     fn row(&self, created: &Created, id: BatchId, who: &str, now: i64) -> Result<Batch, BatchError> {

@@ -83,8 +83,9 @@ pub async fn ask(
             let limits = TronLimits { fee_limit_sun, expiration, contract: token.contract.is_some() };
             tron(providers, limits, needed).await?
         }
-        FeeConfig::Evm { fee_cap_wei, tip_min_wei, gas_margin_percent, gas_limit_cap } => {
-            let limits = EvmLimits { fee_cap_wei, tip_min_wei, gas_margin_percent, gas_limit_cap };
+        FeeConfig::Evm { fee_cap_wei, tip_min_wei, gas_margin_percent, gas_limit_cap, fee_levels } => {
+            let limits =
+                EvmLimits { fee_cap_wei, tip_min_wei, gas_margin_percent, gas_limit_cap, fee_levels };
             evm(providers, limits, source, needed).await?
         }
     };
@@ -184,6 +185,7 @@ struct EvmLimits {
     tip_min_wei: BaseUnits,
     gas_margin_percent: u16,
     gas_limit_cap: u64,
+    fee_levels: u8,
 }
 
 async fn evm(
@@ -200,15 +202,17 @@ async fn evm(
         .await?;
     let (fees, next_nonce) = told.answer;
     let tip = fees.tip_wei.max(limits.tip_min_wei.to_u128().unwrap_or(u128::MAX));
-    let level = fee_level(fees.base_fee_wei, tip, limits.fee_cap_wei)?;
+    let first = fee_level(fees.base_fee_wei, tip, limits.fee_cap_wei)?;
+    let levels = ladder(first, limits.fee_levels, limits.fee_cap_wei);
+    let dearest = levels.last().unwrap_or(&first).max_fee_per_gas_wei;
     let gas_limit = needed.iter().flatten().copied().max().unwrap_or(0);
     let gas_limit = with_margin(gas_limit, limits.gas_margin_percent);
     if gas_limit > limits.gas_limit_cap {
         let allowed = limits.gas_limit_cap.to_string();
         return Err(BatchError::FeeCap { what: "gas_limit", needed: gas_limit.to_string(), allowed });
     }
-    let cost = BaseUnits::from(u128::from(gas_limit) * u128::from(level.max_fee_per_gas_wei));
-    let terms = Terms::Evm { gas_limit, levels: vec![level], next_nonce };
+    let cost = BaseUnits::from(u128::from(gas_limit) * u128::from(dearest));
+    let terms = Terms::Evm { gas_limit, levels, next_nonce };
     Ok((terms, needed.into_iter().map(|gas| gas.map(|_| cost)).collect()))
 }
 
@@ -227,6 +231,20 @@ fn fee_level(base_fee_wei: u128, tip_wei: u128, cap_wei: BaseUnits) -> Result<Fe
         max_fee_per_gas_wei: u64::try_from(needed).map_err(|_| too_high())?,
         max_priority_fee_per_gas_wei: u64::try_from(tip_wei).map_err(|_| too_high())?,
     })
+}
+
+/// `count` levels from `first` on: each doubles the ceiling, which costs nothing while fees are low, and raises the tip,
+/// which is always paid, only as far as pools demand of a replacement. The ladder ends below the cap.
+fn ladder(first: FeeLevel, count: u8, cap_wei: BaseUnits) -> Vec<FeeLevel> {
+    let above = |level: &FeeLevel| {
+        let tip = level.max_priority_fee_per_gas_wei;
+        let next = FeeLevel {
+            max_fee_per_gas_wei: level.max_fee_per_gas_wei.checked_mul(2)?,
+            max_priority_fee_per_gas_wei: tip.checked_add(tip / 4)?.checked_add(1)?,
+        };
+        (BaseUnits::from(next.max_fee_per_gas_wei) <= cap_wei).then_some(next)
+    };
+    std::iter::successors(Some(first), above).take(usize::from(count)).collect()
 }
 
 const fn with_margin(gas: u64, percent: u16) -> u64 {
@@ -252,6 +270,15 @@ mod tests {
         let error = fee_level(7, 4, BaseUnits::from(17u64)).unwrap_err();
         assert!(matches!(error, BatchError::FeeCap { what: "max_fee_per_gas_wei", .. }), "{error}");
         assert!(fee_level(u128::MAX, 1, BaseUnits::MAX).is_err());
+    }
+
+    #[test]
+    fn a_ladder_rises_enough_for_every_pool_and_ends_below_the_cap() {
+        let first = FeeLevel { max_fee_per_gas_wei: 100, max_priority_fee_per_gas_wei: 10 };
+        let levels = ladder(first, 8, BaseUnits::from(500u64));
+        let fees = levels.iter().map(|level| (level.max_fee_per_gas_wei, level.max_priority_fee_per_gas_wei));
+        assert_eq!(fees.collect::<Vec<_>>(), [(100, 10), (200, 13), (400, 17)]);
+        assert_eq!(ladder(first, 1, BaseUnits::MAX), [first]);
     }
 
     #[test]

@@ -147,6 +147,7 @@ struct FeesFile {
     tip_min_wei: Option<BaseUnits>,
     gas_margin_percent: Option<u16>,
     gas_limit_cap: Option<u64>,
+    fee_levels: Option<u8>,
     fee_limit_sun: Option<u64>,
     expiration_s: Option<u64>,
 }
@@ -281,12 +282,19 @@ fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig
 
 fn fees(key: &str, network: Network, file: &FeesFile) -> Result<FeeConfig, ConfigError> {
     match network.family() {
-        Family::Evm => Ok(FeeConfig::Evm {
-            fee_cap_wei: file.fee_cap_wei.unwrap_or(BaseUnits::from(500_000_000_000u64)),
-            tip_min_wei: file.tip_min_wei.unwrap_or(BaseUnits::from(1_000_000_000u64)),
-            gas_margin_percent: file.gas_margin_percent.unwrap_or(30),
-            gas_limit_cap: file.gas_limit_cap.unwrap_or(300_000),
-        }),
+        Family::Evm => {
+            let fee_levels = file.fee_levels.unwrap_or(1);
+            if !(1..=8).contains(&fee_levels) {
+                return Err(refused(format!("{key}.fees.fee_levels"), fee_levels, "1 to 8"));
+            }
+            Ok(FeeConfig::Evm {
+                fee_cap_wei: file.fee_cap_wei.unwrap_or(BaseUnits::from(500_000_000_000u64)),
+                tip_min_wei: file.tip_min_wei.unwrap_or(BaseUnits::from(1_000_000_000u64)),
+                gas_margin_percent: file.gas_margin_percent.unwrap_or(30),
+                gas_limit_cap: file.gas_limit_cap.unwrap_or(300_000),
+                fee_levels,
+            })
+        }
         Family::Tron => {
             let expiration_s = file.expiration_s.unwrap_or(12 * 3600);
             // java-tron refuses an expiration 24 hours or more after the head block.

@@ -17,10 +17,7 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(120);
 fn directory() -> Option<PathBuf> {
     let found = std::env::var_os("AIRLOCK_FOREIGN_DIR").map(PathBuf::from);
     if found.is_none() {
-        assert!(
-            std::env::var_os("AIRLOCK_REQUIRE_FOREIGN").is_none(),
-            "AIRLOCK_FOREIGN_DIR is not set"
-        );
+        assert!(std::env::var_os("AIRLOCK_REQUIRE_FOREIGN").is_none(), "AIRLOCK_FOREIGN_DIR is not set");
         println!("skipped: AIRLOCK_FOREIGN_DIR is not set; scripts/test.sh sets it");
     }
     found

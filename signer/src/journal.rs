@@ -9,9 +9,9 @@
 
 use crate::home::Home;
 use crate::records::{Access, Chain as File, Records, RecordsError};
-use crate::vault::{Anchor, Device};
+use crate::vault::{Anchor, Device, PolicyPin};
 use airlock_shared::approval::SeenHead;
-use airlock_shared::envelope::Receipt;
+use airlock_shared::envelope::{Outcome, Receipt};
 use airlock_shared::form::{FormError, from_cbor, to_cbor};
 use airlock_shared::identity::Identity;
 use airlock_shared::journal::{Chain, ChainError, Entry, Event, Record};
@@ -99,7 +99,7 @@ pub struct Journal {
     items: HashMap<ItemId, usize>,
     nonces: HashMap<(Network, [u8; 20], u64), usize>,
     tx_ids: HashSet<[u8; 32]>,
-    /// Bytes of a torn last record that opening cut off.
+    /// Bytes of a torn end that opening cut off.
     pub torn_bytes: u64,
 }
 
@@ -132,11 +132,12 @@ impl Journal {
     }
 
     fn read(chain: Chain, home: &Home, device: &Device, access: Access) -> Result<Self, JournalError> {
-        let (path, file) = match chain {
-            Chain::Journal => (home.journal(), File::Journal),
-            Chain::Refusals => (home.refusals(), File::Refusals),
+        let (path, file, anchor) = match chain {
+            Chain::Journal => (home.journal(), File::Journal, &device.journal),
+            Chain::Refusals => (home.refusals(), File::Refusals, &device.refusals),
         };
-        let opened = Records::open(&path, file, access)?;
+        // The vault is written after the journal and before anything leaves.
+        let opened = Records::open(&path, file, access, anchor.sequence)?;
         let mut journal = Self {
             chain,
             records: opened.records,
@@ -209,6 +210,14 @@ impl Journal {
     /// The intent for exactly this content, if there is one.
     pub fn intent(&self, content: &Digest) -> Option<&Intent> {
         self.by_content.get(content).map(|place| &self.intents[*place])
+    }
+
+    /// The newest policy that came into force.
+    pub fn policy(&self) -> Option<PolicyPin> {
+        self.entries.iter().rev().find_map(|entry| match entry.event {
+            Event::PolicyInstalled { version, digest } => Some(PolicyPin { version, digest }),
+            _ => None,
+        })
     }
 
     /// In the refusals' chain: was this content refused?
@@ -287,9 +296,14 @@ impl Journal {
             (Event::Intent { content, record, .. }, Beside::Record(covered)) => {
                 *record == covered.digest() && !self.by_content.contains_key(content)
             }
-            (Event::Signed { content, .. }, Beside::Receipt(receipt)) => {
+            (Event::Signed { content, signatures }, Beside::Receipt(receipt)) => {
                 let unsigned = self.intent(content).is_some_and(|intent| intent.receipt.is_none());
-                unsigned && receipt.entry == *entry && receipt.content == *content
+                let outcome = Outcome::Signed { signatures: *signatures };
+                unsigned
+                    && receipt.entry == *entry
+                    && receipt.content == *content
+                    && receipt.outcome == outcome
+                    && receipt.is_authentic()
             }
             (Event::Intent { .. } | Event::Signed { .. }, _) => false,
             (_, beside) => *beside == Beside::Nothing,

@@ -5,8 +5,9 @@
 //! record: length u32 | first 8 bytes of SHA-256(length | bytes) | bytes (length, 1 to 8 MiB)
 //! ```
 //! Called by `journal`, which knows what the bytes mean and checks hash chain and signatures. What must
-//! stay true: [`Records::append`] returns only after fsync; a last record that a crash cut short is cut
-//! off (nothing it would have permitted was released); anything else that does not fit is an error.
+//! stay true: [`Records::append`] returns only after fsync; the records that the vault remembers are whole,
+//! or opening is an error that changes nothing; what a crash left broken behind them is cut off, because
+//! nothing that it would have permitted was released.
 
 use crate::home::{HomeError, open_private, sync_directory};
 use rustix::fs::OFlags;
@@ -54,8 +55,8 @@ pub enum RecordsError {
         /// Which file.
         path: PathBuf,
     },
-    /// A record in the middle was changed.
-    #[error("{path}: record {number} at byte {offset} was altered")]
+    /// One of the records that the vault remembers was changed or cut short.
+    #[error("{path}: record {number} at byte {offset} was altered or cut short")]
     Altered {
         /// Which file.
         path: PathBuf,
@@ -92,7 +93,7 @@ pub struct Opened {
     pub records: Records,
     /// Every whole record, in order.
     pub entries: Vec<Vec<u8>>,
-    /// Bytes of a last record that a crash had cut short; they are gone now.
+    /// Bytes behind the last whole record, left by a crash; they are gone now.
     pub torn_bytes: u64,
 }
 
@@ -106,8 +107,9 @@ pub enum Access {
 }
 
 impl Records {
-    /// Opens (with [`Access::Append`]: or makes) the file and reads every record.
-    pub fn open(path: &Path, chain: Chain, access: Access) -> Result<Opened, RecordsError> {
+    /// Opens (with [`Access::Append`]: or makes) the file and reads every record. The first `released` of
+    /// them may have permitted something to leave; they are never cut off.
+    pub fn open(path: &Path, chain: Chain, access: Access, released: u64) -> Result<Opened, RecordsError> {
         let flags = match access {
             Access::Append => OFlags::RDWR | OFlags::CREATE,
             Access::Read => OFlags::RDONLY,
@@ -131,7 +133,7 @@ impl Records {
         }
         let body =
             bytes.strip_prefix(&header[..]).ok_or_else(|| RecordsError::WrongHeader { path: path.into() })?;
-        let (entries, kept) = split(path, body)?;
+        let (entries, kept) = split(path, body, released)?;
         let end = (HEADER_BYTES + kept) as u64;
         let torn_bytes = (body.len() - kept) as u64;
         if torn_bytes > 0 && access == Access::Append {
@@ -180,31 +182,27 @@ fn frame(bytes: &[u8]) -> [u8; FRAME_BYTES] {
     frame
 }
 
-/// The whole records, and how many bytes they take. A record that does not fit and reaches the end of the
-/// file (or is followed by nothing but zeros) is a torn one; with more behind it, it was altered.
-fn split(path: &Path, body: &[u8]) -> Result<(Vec<Vec<u8>>, usize), RecordsError> {
+/// The whole records, and how many bytes they take. Behind the `released` ones, what does not fit is what
+/// a crash left: a disk may write the pages of one record in any order.
+fn split(path: &Path, body: &[u8], released: u64) -> Result<(Vec<Vec<u8>>, usize), RecordsError> {
     let mut entries = Vec::new();
     let mut offset = 0;
-    while let Some(rest) = body.get(offset..).filter(|rest| !rest.is_empty()) {
-        let Some((head, behind)) = rest.split_first_chunk::<FRAME_BYTES>() else { break };
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let whole = behind.get(..length).filter(|_| (1..=MAX_RECORD_BYTES).contains(&length));
-        match whole {
-            Some(bytes) if frame(bytes) == *head => {
-                entries.push(bytes.to_vec());
-                offset += FRAME_BYTES + length;
-            }
-            _ => {
-                let reaches_end = (1..=MAX_RECORD_BYTES).contains(&length) && length >= behind.len();
-                if reaches_end || rest.iter().all(|byte| *byte == 0) {
-                    break;
-                }
-                let offset = (HEADER_BYTES + offset) as u64;
-                return Err(RecordsError::Altered { path: path.into(), number: entries.len(), offset });
-            }
-        }
+    while let Some(bytes) = body.get(offset..).and_then(first_whole) {
+        entries.push(bytes.to_vec());
+        offset += FRAME_BYTES + bytes.len();
+    }
+    if offset < body.len() && (entries.len() as u64) < released {
+        let (number, offset) = (entries.len(), (HEADER_BYTES + offset) as u64);
+        return Err(RecordsError::Altered { path: path.into(), number, offset });
     }
     Ok((entries, offset))
+}
+
+fn first_whole(rest: &[u8]) -> Option<&[u8]> {
+    let (head, behind) = rest.split_first_chunk::<FRAME_BYTES>()?;
+    let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let bytes = behind.get(..length).filter(|_| (1..=MAX_RECORD_BYTES).contains(&length))?;
+    (frame(bytes) == *head).then_some(bytes)
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> HomeError + '_ {
@@ -218,7 +216,7 @@ mod tests {
     fn filled(entries: &[&[u8]]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let mut opened = Records::open(&path, Chain::Journal, Access::Append).ok().unwrap();
+        let mut opened = Records::open(&path, Chain::Journal, Access::Append, 0).ok().unwrap();
         for entry in entries {
             opened.records.append(entry).unwrap();
         }
@@ -226,7 +224,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Opened, RecordsError> {
-        Records::open(path, Chain::Journal, Access::Append)
+        Records::open(path, Chain::Journal, Access::Append, 1)
     }
 
     #[test]
@@ -264,28 +262,36 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_byte_before_the_last_record_is_found() {
+    fn every_flipped_byte_of_a_record_that_the_vault_remembers_is_found_and_nothing_is_cut() {
         let (_folder, path) = filled(&[b"one", b"two"]);
-        let last = std::fs::read(&path).unwrap().len() - FRAME_BYTES - 3;
         let whole = std::fs::read(&path).unwrap();
-        for place in 0..last {
+        for place in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let found = open(&path);
-            let lost = found.as_ref().is_ok_and(|opened| opened.entries.len() < 2);
-            // A length that now reaches past the end looks like a torn record; the vault's anchor, which
-            // counts records, sees what is missing.
-            assert!(found.is_err() || lost, "byte {place}");
-            std::fs::write(&path, &whole).unwrap();
+            assert!(Records::open(&path, Chain::Journal, Access::Append, 2).is_err(), "byte {place}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn pages_of_a_last_record_that_reached_the_disk_out_of_order_do_not_lock_the_signer() {
+        let (_folder, path) = filled(&[b"one"]);
+        let one = std::fs::read(&path).unwrap();
+        let (_other, path) = filled(&[b"one", &[7; 10_000]]);
+        let mut torn = std::fs::read(&path).unwrap();
+        torn[one.len()..one.len() + 4_096].fill(0);
+        std::fs::write(&path, &torn).unwrap();
+        let opened = open(&path).ok().unwrap();
+        assert_eq!((opened.entries.len(), opened.torn_bytes), (1, (torn.len() - one.len()) as u64));
+        assert_eq!(std::fs::read(&path).unwrap(), one);
     }
 
     #[test]
     fn another_chain_and_unsafe_modes_are_refused() {
         use std::os::unix::fs::PermissionsExt;
         let (_folder, path) = filled(&[b"one"]);
-        let other = Records::open(&path, Chain::Refusals, Access::Read);
+        let other = Records::open(&path, Chain::Refusals, Access::Read, 0);
         assert!(matches!(other.err(), Some(RecordsError::WrongHeader { .. })));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
         assert!(matches!(open(&path).err(), Some(RecordsError::File(HomeError::Mode { .. }))));

@@ -130,6 +130,7 @@ impl From<StoreError> for Failure {
         let (exit, code) = match &error {
             StoreError::None => (Exit::State, "policy_missing"),
             StoreError::NotThePinned { .. } => (Exit::State, "policy_not_pinned"),
+            StoreError::BehindJournal { .. } => (Exit::State, "policy_rolled_back"),
             StoreError::File(_) => (Exit::State, "policy_file"),
             StoreError::Form(_) => (Exit::Transfer, "document"),
             StoreError::NoRoster | StoreError::NotACustodian => (Exit::Refused, "policy.custodian"),

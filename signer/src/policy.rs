@@ -39,6 +39,15 @@ pub enum StoreError {
         /// Digest offered.
         found: Digest,
     },
+    /// The journal knows of a newer policy than the vault: the vault is an old copy, or a crash came
+    /// between the two.
+    #[error("the vault has {}, the journal says version {newest} came into force; install that one again", version_of(.pinned.as_ref()))]
+    BehindJournal {
+        /// What the vault has pinned.
+        pinned: Option<PolicyPin>,
+        /// The newest version in the journal.
+        newest: u64,
+    },
     /// Another policy's successor.
     #[error("policy {found:?} does not succeed policy {installed:?}")]
     OtherName {
@@ -72,6 +81,36 @@ pub fn load(home: &Home, device: &Device) -> Result<SignedPolicy, StoreError> {
     }
     signed.check(device.roster.as_ref().ok_or(StoreError::NoRoster)?, device.profile)?;
     Ok(signed)
+}
+
+fn version_of(pinned: Option<&PolicyPin>) -> String {
+    pinned.map_or("no policy".to_owned(), |pin| format!("policy version {}", pin.version))
+}
+
+/// Is the vault's policy the newest that the journal knows? An old copy of the vault would bring an old
+/// policy back.
+pub fn check_newest(newest: Option<PolicyPin>, device: &Device) -> Result<(), StoreError> {
+    match newest {
+        Some(newest) if device.policy != Some(newest) => {
+            Err(StoreError::BehindJournal { pinned: device.policy, newest: newest.version })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Does `pin` rise above the newest policy that the journal knows, or repeat it?
+pub fn check_rises(newest: Option<PolicyPin>, pin: &PolicyPin) -> Result<(), StoreError> {
+    match newest {
+        Some(newest) if newest.version > pin.version => {
+            let (installed, found) = (newest.version, pin.version);
+            Err(PolicyError::VersionDoesNotRise { installed, found }.into())
+        }
+        Some(newest) if newest.version == pin.version && newest.digest != pin.digest => {
+            let (version, installed, found) = (pin.version, newest.digest, pin.digest);
+            Err(StoreError::SameVersion { version, installed, found })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// May `offered` come into force? Returns its pin; the caller journals, pins and then stores it.

@@ -55,6 +55,7 @@ impl Signer {
         let access = if lock.is_some() { Access::Append } else { Access::Read };
         let journal = Journal::open(&home, vault.device(), access)?;
         let refusals = Journal::open_refusals(&home, vault.device(), access)?;
+        policy::check_newest(journal.policy(), vault.device())?;
         let policy = policy::load(&home, vault.device())?;
         Ok(Self { home, vault, journal, refusals, policy, _lock: lock })
     }

@@ -7,8 +7,10 @@ mod world;
 use airlock_shared::journal::Event;
 use airlock_shared::{Digest, Network};
 use airlock_signer::journal::{Beside, Journal, JournalError};
+use airlock_signer::policy::{self, StoreError};
 use airlock_signer::records::Access;
-use airlock_signer::session::Signer;
+use airlock_signer::session::{Signer, StateError};
+use airlock_signer::vault::PolicyPin;
 use world::World;
 
 fn open(world: &World) -> Result<Journal, JournalError> {
@@ -67,6 +69,29 @@ fn a_whole_home_rolled_back_is_noticed_by_the_coordinators_head() {
     std::fs::write(world.home.journal(), journal).unwrap();
     std::fs::write(world.home.vault(), vault).unwrap();
     assert_eq!(world.refusal(&next).code, "head.unknown");
+}
+
+#[test]
+fn an_old_copy_of_the_vault_does_not_bring_an_old_policy_back() {
+    let mut world = World::new();
+    let vault = std::fs::read(world.home.vault()).unwrap();
+    let file = std::fs::read(world.home.policy()).unwrap();
+    world.with_policy(|policy| policy.bounds.items_max = 1);
+    std::fs::write(world.home.vault(), vault).unwrap();
+    std::fs::write(world.home.policy(), file).unwrap();
+    let old = world.vault();
+    let opened = Signer::open(world.home.clone(), Some(world.home.lock().unwrap()), old);
+    let refused =
+        matches!(opened.err(), Some(StateError::Policy(StoreError::BehindJournal { newest: 2, .. })));
+    assert!(refused);
+    let journal = open(&world).ok().unwrap();
+    let between = PolicyPin { version: 1, digest: Digest::ZERO };
+    assert!(policy::check_rises(journal.policy(), &between).is_err());
+    let other = PolicyPin { version: 2, digest: Digest::ZERO };
+    assert!(policy::check_rises(journal.policy(), &other).is_err());
+    drop(journal);
+    world.install(&world.policy);
+    assert_eq!(world.signer().policy().version, 2);
 }
 
 #[test]

@@ -69,10 +69,13 @@ fn install(place: &Place, file: &Path) -> Result<(), Failure> {
     let signed = read(file)?;
     let mut vault = place.vault(&home)?;
     let pin = policy::accept(&home, vault.device(), &signed)?;
-    if vault.device().policy != Some(pin) {
-        let mut journal = Journal::open(&home, vault.device(), Access::Append)?;
+    let mut journal = Journal::open(&home, vault.device(), Access::Append)?;
+    policy::check_rises(journal.policy(), &pin)?;
+    if journal.policy() != Some(pin) {
         let event = Event::PolicyInstalled { version: pin.version, digest: pin.digest };
         journal.append(now()?, event, Beside::Nothing, vault.device())?;
+    }
+    if vault.device().policy != Some(pin) {
         vault.device_mut().journal = journal.anchor();
         vault.device_mut().policy = Some(pin);
         vault.store(&home)?;

@@ -5,7 +5,7 @@
 //! foreign frame is a lost frame and no error, and nothing that comes out of here has been believed yet.
 
 use airlock_shared::document::kind_of;
-use airlock_shared::frames::{Decoder, FrameError, Progress, ScanError, frames_of_picture};
+use airlock_shared::frames::{Decoder, FrameError, Progress, ScanError, TransferId, frames_of_picture};
 
 /// The most parts of one upload: every frame of the longest reply, photographed twice.
 pub const PARTS_MAX: usize = 4_000;
@@ -101,46 +101,50 @@ fn texts(pictures: &[Vec<u8>]) -> Result<Vec<String>, IntakeError> {
     Ok(texts)
 }
 
-/// Gathers one transfer after the other out of the texts, whatever their order.
-fn transfers(mut texts: Vec<String>) -> Result<Vec<Vec<u8>>, IntakeError> {
-    let mut documents = Vec::new();
-    while !texts.is_empty() {
-        let (document, others) = one_transfer(texts)?;
-        documents.extend(document);
-        bound("documents", documents.len(), DOCUMENTS_MAX)?;
-        texts = others;
+/// The payloads of all transfers in the texts, whatever their order.
+fn transfers(texts: Vec<String>) -> Result<Vec<Vec<u8>>, IntakeError> {
+    let mut documents: Vec<Vec<u8>> = Vec::new();
+    let mut groups: Vec<(TransferId, Vec<String>)> = Vec::new();
+    for text in texts {
+        // A decoder of its own tells which transfer a frame belongs to.
+        let mut probe = Decoder::new();
+        match (probe.receive(&text), probe.transfer_id()) {
+            // A short message is one frame; it may have been photographed often.
+            (Ok(Progress::Complete(whole)), _) if !documents.contains(&whole.bytes) => {
+                documents.push(whole.bytes);
+            }
+            (Ok(Progress::Received { .. }), Some(id)) => {
+                match groups.iter_mut().find(|(known, _)| *known == id) {
+                    Some((_, group)) => group.push(text),
+                    None => groups.push((id, vec![text])),
+                }
+            }
+            // Foreign, repeated, or damaged: a lost frame.
+            _ => {}
+        }
+        bound("documents", documents.len() + groups.len(), DOCUMENTS_MAX)?;
+    }
+    for (_, group) in groups {
+        documents.push(payload(&group)?);
     }
     Ok(documents)
 }
 
-/// The first transfer in the texts and the texts that are not of it.
-fn one_transfer(texts: Vec<String>) -> Result<(Option<Vec<u8>>, Vec<String>), IntakeError> {
+/// The payload of one transfer's frames.
+fn payload(frames: &[String]) -> Result<Vec<u8>, IntakeError> {
     let mut decoder = Decoder::new();
-    let (mut others, mut progress, mut payload) = (Vec::new(), None, None);
-    for text in texts {
-        if payload.is_some() {
-            others.push(text);
-            continue;
-        }
-        match decoder.receive(&text) {
-            Ok(Progress::OtherTransfer { .. }) => others.push(text),
-            Ok(Progress::Received { have, need }) => progress = Some((have, need)),
-            Ok(Progress::Complete(complete)) => payload = Some(complete.bytes),
-            Ok(Progress::Foreign | Progress::Repeated) => {}
+    let (mut have, mut need) = (0, 0);
+    for text in frames {
+        match decoder.receive(text) {
+            Ok(Progress::Complete(whole)) => return Ok(whole.bytes),
+            Ok(Progress::Received { have: now, need: in_all }) => (have, need) = (now, in_all),
             Err(error @ (FrameError::DigestMismatch { .. } | FrameError::Unsolvable { .. })) => {
                 return Err(error.into());
             }
-            // A damaged frame is a lost frame.
-            Err(_) => {}
+            _ => {}
         }
     }
-    match (&payload, progress) {
-        (None, Some((have, need))) => return Err(IntakeError::Incomplete { have, need }),
-        // What is left of the completed transfer must not start it again.
-        (Some(_), _) => others.retain(|text| !matches!(decoder.receive(text), Ok(Progress::Repeated))),
-        (None, None) => {}
-    }
-    Ok((payload, others))
+    Err(IntakeError::Incomplete { have, need })
 }
 
 #[cfg(test)]

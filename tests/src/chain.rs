@@ -43,7 +43,7 @@ impl Chains {
     pub async fn devnet() -> anyhow::Result<Self> {
         let devnet = Devnet::start(DevnetConfig {
             // Short slots keep chain time beside the clock of the signer although blocks come quickly.
-            tron: Some(TronConfig { witnesses: 3, slot_ms: 100, ..TronConfig::default() }),
+            tron: Some(TronConfig { witnesses: 3, slot_ms: 40, ..TronConfig::default() }),
             evm: vec![EvmConfig { finality_depth: 2, ..EvmConfig::default() }],
             ..DevnetConfig::default()
         })

@@ -158,6 +158,12 @@ impl Coordinator {
         format!("its log ends:\n{}", lines[from..].join("\n"))
     }
 
+    /// The command line that repeats this in a shell.
+    #[must_use]
+    pub fn shell(&self, arguments: &str) -> String {
+        format!("{} --config {} {arguments}", self.program.display(), self.settings.display())
+    }
+
     /// Where its settings are.
     #[must_use]
     pub fn settings(&self) -> &Path {

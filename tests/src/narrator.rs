@@ -40,7 +40,15 @@ impl Narrator {
     /// One line of a list.
     pub fn figure(&self, name: &str, value: impl Display) {
         if self.0.is_some() {
-            println!("    {name:<28} {value}");
+            println!("    {name:<34} {value}");
+        }
+    }
+
+    /// The last words, with the time it all took.
+    pub fn end(&self, words: &str) {
+        if let Some(start) = self.0 {
+            let took = start.elapsed();
+            println!("\n{words} It took {}.{} s.", took.as_secs(), took.subsec_millis() / 100);
         }
     }
 

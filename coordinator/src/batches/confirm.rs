@@ -56,11 +56,12 @@ async fn follow(
     final_ms: u64,
 ) -> Result<bool, BatchError> {
     match find(app, providers, attempt).await? {
-        Some((tx_id, told)) if told.answer.is_final => finish(app, providers, attempt, tx_id, told).await,
+        // Recorded as seen even when it is final already: settling may have to wait for a second provider.
         Some((tx_id, told)) if attempt.state == AttemptState::Sent => {
             include(app, attempt, tx_id, &told.answer).await?;
             Ok(true)
         }
+        Some((tx_id, told)) if told.answer.is_final => finish(app, providers, attempt, tx_id, told).await,
         Some(_) => Ok(false),
         None if attempt.state == AttemptState::Included => {
             exclude(app, attempt).await?;

@@ -22,10 +22,15 @@ pub async fn audit(world: &World, exported: &Exported) -> anyhow::Result<Vec<Pat
         let audited = list(&report, "files")?.first().context("one file")?;
         ensure!(audited["passed"] == true, "the audit: {report}");
         tell.figure(
-            &file.file_name().unwrap_or_default().to_string_lossy(),
+            &format!("{:.8}….json", file.file_stem().unwrap_or_default().to_string_lossy()),
             format_args!(
-                "verified offline: {} signatures, approved by {}",
-                audited["signatures"], audited["approvers"]
+                "verified offline: signatures {}, approved by {}",
+                audited["signatures"],
+                list(audited, "approvers")?
+                    .iter()
+                    .filter_map(|one| one.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" and ")
             ),
         );
     }

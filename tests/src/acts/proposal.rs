@@ -151,13 +151,14 @@ pub async fn approve_on_device(world: &World, device: &Device, batch: &str) -> a
     let done = device.approve(&scan.directory, text(&shown, "words")?, &out).await?;
     let done = done.success().with_context(|| format!("approve by {}", device.name))?;
     let pictures = camera::pictures(&out.join("frames"))?;
+    let answered = pictures.len();
     let path = format!("/v1/batches/{batch}/approvals");
     world.coordinator.post_pictures(&path, &world.people.operator, &pictures).await?.success()?;
     let tell = world.stage.narrator;
-    tell.tell(format_args!(
-        "{} photographed {} frames of the request, read it, typed its words and approved.",
-        device.name, scan.shown
-    ));
+    tell.figure(
+        &format!("{} approves", device.name),
+        format_args!("batch {batch:.8}…: {} frame(s) in, words typed, {answered} frame(s) back", scan.shown),
+    );
     if device.name == world.devices.carol.name {
         tell.screen(&format!("{}'s screen", device.name), &done.stderr);
     }

@@ -9,6 +9,7 @@ use crate::wait::Look;
 use crate::world::{World, list, text};
 use airlock_shared::BaseUnits;
 use anyhow::{Context as _, ensure};
+use std::collections::BTreeSet;
 
 /// The whole act.
 ///
@@ -23,6 +24,7 @@ pub async fn settle(world: &World, exported: &Exported, signed: &Signed) -> anyh
     ensure!(judged["accepted"] == true, "the reply: {judged}");
     tell.tell("The coordinator read the reply's frames and verified every signature and both receipts.");
     complete(world, &exported.withdrawals).await?;
+    let mut ways = BTreeSet::new();
     for ((asked, tx_id), had) in
         exported.withdrawals.iter().zip(tx_ids(world, &exported.withdrawals).await?).zip(before)
     {
@@ -42,7 +44,10 @@ pub async fn settle(world: &World, exported: &Exported, signed: &Signed) -> anyh
         );
         let states: Vec<&str> =
             list(&shown, "history")?.iter().filter_map(|step| step["to"].as_str()).collect();
-        tell.figure("  its way", states.join(" → "));
+        ways.insert(states.join(" → "));
+    }
+    for way in ways {
+        tell.figure("their way", way);
     }
     let (available, held) = balance(world).await?;
     ensure!(

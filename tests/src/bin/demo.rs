@@ -7,16 +7,30 @@ use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement};
 use airlock_tests::{Database, Stage, World};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("demo-out"), PathBuf::from);
-    match play(&directory).await {
+    // An interrupted demo drops its world, and with it every process.
+    let played = tokio::select! {
+        played = play(&directory) => played,
+        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+    };
+    match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nThe demo failed: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn interrupted() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
     }
 }
 
@@ -31,7 +45,9 @@ async fn play(directory: &Path) -> anyhow::Result<()> {
     let files = audit::audit(&world, &exported).await?;
     books::balance(&world).await?;
     world.coordinator.stop().await?;
-    where_to_look(&world, &exported, &files)
+    where_to_look(&world, &exported, &files)?;
+    world.stage.narrator.end("Every process has ended; run it again for the same story with other keys.");
+    Ok(())
 }
 
 fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]) -> anyhow::Result<()> {
@@ -49,10 +65,10 @@ fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]
         ("the coordinator's log", shown(&world.coordinator.log())),
     ];
     for (what, place) in rows {
-        println!("    {what:<28} {place}");
+        println!("    {what:<34} {place}");
     }
     for file in files {
-        println!("    {:<28} {}", "signed batch", shown(file));
+        println!("    {:<34} {}", "a signed-batch file", shown(file));
     }
     println!("\n  Try:");
     let alice = &world.devices.alice;

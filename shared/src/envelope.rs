@@ -385,7 +385,11 @@ impl Form for ApprovalRequest {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        Ok(Self { content: from.part(0, "content")?, heads: from.parts(1, "heads", MAX_SIGNERS)? })
+        let request = Self { content: from.part(0, "content")?, heads: from.parts(1, "heads", MAX_SIGNERS)? };
+        if !request.heads.is_sorted_by(|a, b| a.signer < b.signer) {
+            return Err(from.refused("heads", "must be sorted by signer, each signer once"));
+        }
+        Ok(request)
     }
 }
 
@@ -502,11 +506,15 @@ impl Form for SignedBatch {
         } else {
             Vec::new()
         };
+        let replies: Vec<Reply> = from.parts(3, "replies", MAX_SIGNERS)?;
+        if !replies.is_sorted_by(|a, b| a.receipt.signer() < b.receipt.signer()) {
+            return Err(from.refused("replies", "must be sorted by signer, each signer once"));
+        }
         Ok(Self {
             envelope: from.part(0, "envelope")?,
             roster: from.part(1, "roster")?,
             policy: from.part(2, "policy")?,
-            replies: from.parts(3, "replies", MAX_SIGNERS)?,
+            replies,
             transactions,
         })
     }

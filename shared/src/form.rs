@@ -265,7 +265,9 @@ impl Reader {
         match reader.fields.first() {
             None => Ok(part),
             Some((key, name, _)) => {
-                let name = if name.is_empty() { key.to_string() } else { name.clone() };
+                // A name is foreign text and ends on a screen.
+                let plain = || name.chars().take(64).flat_map(char::escape_debug).collect();
+                let name = if name.is_empty() { key.to_string() } else { plain() };
                 Err(FormError::new(at, Fault::Unknown { name }))
             }
         }

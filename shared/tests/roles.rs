@@ -9,7 +9,7 @@ use airlock_shared::document::{self, Document};
 use airlock_shared::envelope::SignedBatch;
 use airlock_shared::identity::Identity;
 use airlock_shared::roles::approver::{self, ApprovalError};
-use airlock_shared::roles::auditor::{Finding, Pins, audit};
+use airlock_shared::roles::auditor::{Contradiction, Finding, Pins, Sequence, audit};
 use airlock_shared::roles::combiner::combine;
 use airlock_shared::roles::extractor::{Level, extract};
 use airlock_shared::roles::finalizer::{FinalizeError, finalize};
@@ -151,6 +151,17 @@ fn every_tampering_is_found_and_named() {
         ("policy", |f| f.policy.signatures.truncate(1)),
         ("replies: there is none", |f| f.replies.clear()),
         ("not in the roster", |f| f.replies = vec![reply(&f.envelope, 6)]),
+        ("does not hold vault", |f| f.replies = vec![reply(&f.envelope, 2)]),
+        ("replies[0].receipt.unacknowledged", |f| {
+            let receipt = &mut f.replies[0].receipt;
+            receipt.unacknowledged.remove(1);
+            *receipt = receipt.clone().sign(&identity_key(1));
+        }),
+        ("replies[0].receipt.unacknowledged", |f| {
+            let receipt = &mut f.replies[0].receipt;
+            receipt.unacknowledged[0].time -= 1;
+            *receipt = receipt.clone().sign(&identity_key(1));
+        }),
         ("replies[0]", |f| f.replies[0].receipt.time += 1),
         ("replies[0]", |f| _ = f.replies[0].signatures.pop()),
         ("transactions[1]", |f| f.transactions[1][4] ^= 1),
@@ -162,6 +173,54 @@ fn every_tampering_is_found_and_named() {
         let finding = audit(&file, &pins()).unwrap_err().to_string();
         assert!(finding.contains(expected), "expected {expected:?} in {finding:?}");
     }
+}
+
+/// A good file with one item, which is altered before it is sealed and signed.
+fn file_of(alter: impl FnOnce(&mut airlock_shared::batch::Content)) -> SignedBatch {
+    let mut content = content(Network::EVM_DEV, 1);
+    alter(&mut content);
+    let envelope = envelope(content);
+    let replies = vec![reply(&envelope, 1)];
+    SignedBatch { envelope, replies, transactions: Vec::new(), ..signed_batch(Network::EVM_DEV, 1) }
+}
+
+#[test]
+fn two_files_that_contradict_each_other_are_found() {
+    let mut sequence = Sequence::default();
+    let mut add = |file: &SignedBatch| sequence.add(file, &audit(file, &pins()).unwrap());
+    let first = file_of(|_| ());
+    assert_eq!(add(&first), Ok(()));
+    assert_eq!(add(&first), Ok(()), "the same file again is no contradiction");
+    let other = first.envelope.content.digest();
+    let item = first.envelope.content.items[0].id;
+    let twice = file_of(|content| content.items[0].account_nonce = Some(71));
+    assert_eq!(add(&twice), Err(Contradiction::Item { item, other }));
+    let nonce = file_of(|content| content.items[0].id = airlock_shared::ItemId::new(5));
+    assert!(matches!(add(&nonce), Err(Contradiction::AccountNonce { nonce: 70, .. })));
+    // Each of these files says that its intent is entry 2 of the same signer's journal.
+    let forked = file_of(|content| {
+        content.items[0].id = airlock_shared::ItemId::new(6);
+        content.items[0].account_nonce = Some(72);
+    });
+    let signer = Identity::of(&identity_key(1));
+    assert_eq!(add(&forked), Err(Contradiction::Fork { signer, sequence: 2 }));
+}
+
+#[test]
+fn one_signer_does_not_stand_in_a_file_twice() {
+    let mut file = signed_batch(Network::TRON_DEV, 1);
+    file.replies.push(file.replies[0].clone());
+    let error = document::read::<SignedBatch>(&file.to_binary()).unwrap_err();
+    assert_eq!(error.at, "airlock signed batch.replies");
+}
+
+#[test]
+fn the_name_of_an_unknown_field_is_cut_and_escaped() {
+    let json = signed_batch(Network::TRON_DEV, 1).to_json();
+    let name = format!("\\u001b[2J{}", "x".repeat(5_000));
+    let json = json.replacen("\"roster\"", &format!("\"{name}\": 1,\n  \"roster\""), 1);
+    let error = document::read::<SignedBatch>(json.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("unknown field \\u{1b}[2J") && error.len() < 200, "{error}");
 }
 
 #[test]

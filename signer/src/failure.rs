@@ -69,7 +69,7 @@ struct Error<'a> {
 impl Failure {
     /// A failure without item and value.
     pub fn new(exit: Exit, code: &str, message: impl ToString) -> Self {
-        Self { exit, code: code.to_owned(), item: None, value: None, message: message.to_string() }
+        Self { exit, code: code.to_owned(), item: None, value: None, message: plain(&message.to_string()) }
     }
 
     /// The command line does not make sense.
@@ -93,7 +93,20 @@ impl Failure {
     }
 }
 
-macro_rules! plain {
+/// What an error quotes may be foreign: one line of printable ASCII, everything else as an escape, so that
+/// no document and no file name moves the cursor or turns a line around.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars().take(MAX_SHOWN_CHARACTERS) {
+        if c.is_ascii_graphic() || c == ' ' { plain.push(c) } else { plain.extend(c.escape_unicode()) }
+    }
+    plain
+}
+
+/// Longer than any sentence of ours.
+const MAX_SHOWN_CHARACTERS: usize = 2_000;
+
+macro_rules! failure_of {
     ($($error:ty => $exit:ident $code:literal,)*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
@@ -103,7 +116,7 @@ macro_rules! plain {
     };
 }
 
-plain! {
+failure_of! {
     PassphraseError => Vault "passphrase",
     RandomError => Vault "random_source",
     MemoryError => Vault "memory_protection",
@@ -149,8 +162,8 @@ impl From<Refusal> for Failure {
         Self {
             exit: Exit::Refused,
             item: refusal.item,
-            value: Some(refusal.found.clone()),
-            message: refusal.to_string(),
+            value: Some(plain(&refusal.found)),
+            message: plain(&refusal.to_string()),
             code: refusal.code,
         }
     }
@@ -184,5 +197,16 @@ impl From<VaultError> for Failure {
             _ => "vault",
         };
         Self::new(Exit::Vault, code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_quotes_cannot_move_the_cursor() {
+        let failure = Failure::new(Exit::Transfer, "document", "unknown \u{1b}[2J\u{202e}\n\u{9b}field");
+        assert_eq!(failure.message, "unknown \\u{1b}[2J\\u{202e}\\u{a}\\u{9b}field");
     }
 }

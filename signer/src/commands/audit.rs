@@ -1,20 +1,18 @@
 //! `audit FILE…`: signed-batch files verified offline against the pinned keys of this home.
 //!
 //! What must stay true: nothing in a file is believed but the pins (roster and coordinator, from the vault);
-//! every file is judged even after one has failed; an item id signed in two different batches is found; one
-//! bad file fails the command.
+//! every file is judged even after one has failed; what two files show together (an item, an account nonce or
+//! a transaction signed twice, a forked journal) is found; one bad file fails the command.
 
 use super::Place;
 use crate::args::Inputs as Args;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, plain};
 use crate::qr::{Document, Inputs};
 use crate::vault::Device;
 use airlock_shared::document;
 use airlock_shared::envelope::SignedBatch;
-use airlock_shared::roles::auditor::{Pins, Report, audit};
-use airlock_shared::{Digest, ItemId};
+use airlock_shared::roles::auditor::{Pins, Report, Sequence, audit};
 use serde::Serialize;
-use std::collections::HashMap;
 
 #[derive(Serialize)]
 struct Answer {
@@ -31,7 +29,9 @@ struct Audited {
     passed: bool,
     finding: Option<String>,
     content: Option<String>,
+    network: Option<String>,
     items: u64,
+    total: Option<String>,
     signatures: usize,
     approvers: Vec<String>,
     transactions: Vec<String>,
@@ -43,9 +43,9 @@ pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     let inputs = Inputs::open(&args.input)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
-    let mut items = HashMap::new();
+    let mut sequence = Sequence::default();
     let files: Vec<_> =
-        inputs.documents()?.iter().map(|file| judge(file, vault.device(), &mut items)).collect();
+        inputs.documents()?.iter().map(|file| judge(file, vault.device(), &mut sequence)).collect();
     let failed = files.iter().filter(|file| !file.passed).count();
     let passed = files.len() - failed;
     let lines: Vec<_> = files.iter().map(line).collect();
@@ -57,49 +57,63 @@ pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, "audit", format!("{failed} of {} files failed", passed + failed)))
 }
 
-fn judge(file: &Document, device: &Device, items: &mut HashMap<ItemId, Digest>) -> Audited {
+fn judge(file: &Document, device: &Device, sequence: &mut Sequence) -> Audited {
     let mut audited = Audited {
-        file: file.origin.clone(),
+        file: plain(&file.origin),
         passed: false,
         finding: None,
         content: None,
+        network: None,
         items: 0,
+        total: None,
         signatures: 0,
         approvers: Vec::new(),
         transactions: Vec::new(),
     };
-    match report(file, device, items) {
-        Ok(report) => {
+    match report(file, device, sequence) {
+        Ok((signed, report)) => {
+            let content = &signed.envelope.content;
+            let total = report.totals.amount.to_decimal(content.asset.decimals);
             audited.passed = true;
+            audited.network = Some(content.network.to_string());
+            audited.total = Some(format!("{total} {}", content.asset.symbol));
             audited.content = Some(report.content.to_string());
             audited.items = report.totals.count;
             audited.signatures = report.signatures;
             audited.approvers = report.approvers;
             audited.transactions = report.tx_ids.iter().map(hex::encode).collect();
         }
-        Err(finding) => audited.finding = Some(finding),
+        Err(finding) => audited.finding = Some(plain(&finding)),
     }
     audited
 }
 
-fn report(file: &Document, device: &Device, items: &mut HashMap<ItemId, Digest>) -> Result<Report, String> {
+fn report(
+    file: &Document,
+    device: &Device,
+    sequence: &mut Sequence,
+) -> Result<(SignedBatch, Report), String> {
     let signed: SignedBatch = document::read(&file.bytes).map_err(|error| error.to_string())?;
     let roster = device.roster.as_ref().ok_or("UNANCHORED: this device has pinned no roster")?;
     let named = device.coordinator(&signed.envelope.coordinator).or(device.coordinators.first());
     let coordinator = named.ok_or("UNANCHORED: this device has paired no coordinator")?;
     let pins = Pins { roster: roster.digest(), coordinator: coordinator.identity };
     let report = audit(&signed, &pins).map_err(|finding| finding.to_string())?;
-    for item in &signed.envelope.content.items {
-        if *items.entry(item.id).or_insert(report.content) != report.content {
-            return Err(format!("envelope.content.items: {:?} was paid in another batch too", item.id));
-        }
-    }
-    Ok(report)
+    sequence.add(&signed, &report).map_err(|contradiction| contradiction.to_string())?;
+    Ok((signed, report))
 }
 
 fn line(file: &Audited) -> String {
     match &file.finding {
         Some(finding) => format!("FAILED  {}: {finding}", file.file),
-        None => format!("ok      {}: {} items, {} signatures", file.file, file.items, file.signatures),
+        None => format!(
+            "ok      {}: {} items, {} on {}, {} signatures, approved by {}",
+            file.file,
+            file.items,
+            file.total.as_deref().unwrap_or("?"),
+            file.network.as_deref().unwrap_or("?"),
+            file.signatures,
+            file.approvers.join(", ")
+        ),
     }
 }

@@ -6,7 +6,7 @@
 //! so that a rolled-back signer is noticed (the third memory).
 
 use crate::session::Refusal;
-use crate::vault::Device;
+use crate::vault::{Device, MAX_SEEN};
 use airlock_shared::approval::SeenHead;
 use airlock_shared::document;
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
@@ -44,6 +44,7 @@ impl Readable {
         for head in &request.heads {
             check_head(number, head, device)?;
         }
+        check_memory(number, &request.heads, device)?;
         Ok(Self { request })
     }
 
@@ -87,4 +88,17 @@ fn check_head(number: usize, head: &SeenHead, device: &Device) -> Result<(), Ref
         head.sequence, head.signer
     );
     Err(Refusal::of("approve.head_forked", number, head.head, why))
+}
+
+/// A coordinator that fills this memory with signers of its own making must not thereby have a real one
+/// forgotten.
+fn check_memory(number: usize, heads: &[SeenHead], device: &Device) -> Result<(), Refusal> {
+    let known = |head: &&SeenHead| device.seen.iter().any(|seen| seen.signer == head.signer);
+    let found = device.seen.len() + heads.iter().filter(|head| !known(head)).count();
+    if found <= MAX_SEEN {
+        return Ok(());
+    }
+    let why =
+        format!("this device would have to remember the journals of {found} signers, at most {MAX_SEEN}");
+    Err(Refusal::of("approve.memory_full", number, found, why))
 }

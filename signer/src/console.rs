@@ -119,6 +119,11 @@ impl Console {
         eprintln!("{text}");
     }
 
+    /// The same without a line end, for a screen that is drawn over and over.
+    pub fn show(&self, text: &str) {
+        eprint!("{text}");
+    }
+
     /// Prints the result: `document` in JSON, else `text`.
     pub fn answer(&self, document: &impl Serialize, text: impl std::fmt::Display) -> Result<(), Failure> {
         if !self.json {

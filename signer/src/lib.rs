@@ -10,6 +10,7 @@ pub mod args;
 pub mod commands;
 pub mod console;
 pub mod failure;
+pub mod familiar;
 pub mod home;
 pub mod journal;
 pub mod keys;

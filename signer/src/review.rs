@@ -54,7 +54,7 @@ fn header(page: &mut String, content: &Content, digest: &Digest, now: u64) {
     }
     line!(page, "made by      {}", content.creator);
     let left = content.expires_at.saturating_sub(now);
-    line!(page, "expires at   {} (in {} min {} s)", content.expires_at, left / 60, left % 60);
+    line!(page, "expires at   {} (in {} min {} s)", utc(content.expires_at), left / 60, left % 60);
     line!(page, "policy       {} version {}", content.policy.name, content.policy.version);
     line!(page, "digest       {digest}");
 }
@@ -71,22 +71,23 @@ fn sums(page: &mut String, content: &Content) {
 }
 
 fn cost(page: &mut String, content: &Content) {
-    let native = if content.network.family() == Family::Tron { 6 } else { 18 };
+    let (native, coin) =
+        if content.network.family() == Family::Tron { (6, "TRX") } else { (18, "of the native coin") };
     let coins = |base: u128| BaseUnits::from(base).to_decimal(native);
     let each = content.fee_cap_per_item();
     let all = each.checked_mul(content.items.len() as u128).map_or("?".to_owned(), coins);
-    line!(page, "fees at most {} a transaction, {all} in all (native coin)", coins(each));
+    line!(page, "fees         at most {} a transaction, {all} in all ({coin})", coins(each));
     match &content.context {
         Context::Tron(tron) => {
-            line!(page, "expiration   {} ms, permission {}", tron.expiration_ms, tron.permission_id);
+            let dead = utc(tron.expiration_ms / 1_000);
+            line!(page, "expiration   {dead} on the chain, permission {}", tron.permission_id);
         }
         Context::Evm(evm) => {
-            let levels: Vec<_> =
-                evm.levels.iter().map(|level| level.max_fee_per_gas_wei.to_string()).collect();
+            let levels: Vec<_> = evm.levels.iter().map(|level| gwei(level.max_fee_per_gas_wei)).collect();
             let cancel = if evm.cancel.is_some() { ", and a cancel at each nonce" } else { "" };
             line!(
                 page,
-                "fee levels   {} wei per gas, gas limit {}{cancel}",
+                "fee levels   {} gwei per gas, gas limit {}{cancel}",
                 levels.join(", "),
                 evm.gas_limit
             );
@@ -112,6 +113,40 @@ fn item_lines(page: &mut String, content: &Content, number: usize, item: &Item) 
     line!(page, "       {}", more.join("; "));
 }
 
+/// What a batch is about on one line, for the place where the words are typed.
+pub fn recap(content: &Content) -> String {
+    let total = content.totals().map_or("?".to_owned(), |totals| amount(content, totals.amount));
+    format!("{} on {}: {} items, TOTAL {total}", content.kind, content.network, content.items.len())
+}
+
+/// What people compare of an address: its first four characters (after `0x`) and its last four, in one
+/// case. Two addresses of equal ends are made in minutes.
+pub fn ends(address: &Address) -> (String, String) {
+    let text = address.to_string().to_ascii_lowercase();
+    let rest = text.strip_prefix("0x").unwrap_or(&text);
+    let (head, tail) = (rest.get(..4), rest.get(rest.len().saturating_sub(4)..));
+    (head.unwrap_or(rest).to_owned(), tail.unwrap_or(rest).to_owned())
+}
+
+fn gwei(wei: u64) -> String {
+    BaseUnits::from(wei).to_decimal(9)
+}
+
+/// Seconds since 1970 as a date and time of day (proleptic Gregorian, no leap seconds).
+pub fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days from 1 March of the year 0, in eras of 400 years; so a leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// What deserves a second look.
 fn warnings(content: &Content) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -123,13 +158,12 @@ fn warnings(content: &Content) -> Vec<String> {
         let sum = amount(content, sum);
         warnings.push(format!("{count} payments of {sum} to {}", grouped(&destination)));
     }
-    let destinations: BTreeSet<_> = content.items.iter().map(|item| item.destination.to_string()).collect();
-    let mut ends: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for text in &destinations {
-        // The first four characters after `T` or `0x`, and the last four: what people compare.
-        let ends_of = (text.get(..6).unwrap_or(text), text.get(text.len() - 4..).unwrap_or(text));
-        if let Some(other) = ends.insert(ends_of, text) {
-            warnings.push(format!("two different addresses look alike: {other} and {text}"));
+    let destinations: BTreeSet<_> = content.items.iter().map(|item| item.destination).collect();
+    let mut seen: BTreeMap<_, Address> = BTreeMap::new();
+    for address in destinations {
+        if let Some(other) = seen.insert(ends(&address), address) {
+            let (one, other) = (grouped(&address), grouped(&other));
+            warnings.push(format!("two different addresses look alike: {other} and {one}"));
         }
     }
     if content.items.iter().any(|item| !item.label.is_ascii()) {
@@ -207,10 +241,15 @@ fn network_policy(page: &mut String, network: &NetworkPolicy) {
         );
     }
     match network.fees {
-        FeeCaps::Tron { fee_limit_sun_max } => line!(page, "  fees       at most {fee_limit_sun_max} sun"),
+        FeeCaps::Tron { fee_limit_sun_max } => {
+            let trx = BaseUnits::from(fee_limit_sun_max).to_decimal(6);
+            line!(page, "  fees       at most {trx} TRX a transaction");
+        }
         FeeCaps::Evm { gas_limit_max, max_fee_per_gas_wei_max, max_priority_fee_per_gas_wei_max } => line!(
             page,
-            "  fees       gas {gas_limit_max}, {max_fee_per_gas_wei_max} wei per gas, tip {max_priority_fee_per_gas_wei_max}"
+            "  fees       gas {gas_limit_max}, {} gwei per gas, tip {} gwei",
+            gwei(max_fee_per_gas_wei_max),
+            gwei(max_priority_fee_per_gas_wei_max)
         ),
     }
     line!(page, "  withdrawals to {} addresses", network.withdrawals_to);
@@ -232,6 +271,27 @@ mod tests {
     #[test]
     fn foreign_text_cannot_move_the_cursor_or_turn_the_line_around() {
         assert_eq!(escaped("pay \u{1b}[2J\u{202e}x\n\\"), "\"pay \\u{1b}[2J\\u{202e}x\\u{a}\\u{5c}\"");
+    }
+
+    #[test]
+    fn times_are_dates_that_a_person_can_compare_with_a_clock() {
+        for (seconds, date) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_763_640_000, "2025-11-20 12:00:00 UTC"),
+            (4_107_542_399, "2100-02-28 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), date);
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_compared_as_people_do_without_the_case_of_letters() {
+        let payload = |middle| [&[0xab, 0xcd], &[middle; 16][..], &[0xef, 0x01]].concat().try_into();
+        let of = |middle| ends(&Address::new(Network::ETHEREUM, payload(middle).unwrap()));
+        assert_eq!(of(1), ("abcd".to_owned(), "ef01".to_owned()));
+        assert_eq!(of(1), of(0xee));
     }
 
     #[test]

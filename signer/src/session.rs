@@ -21,6 +21,7 @@ use airlock_shared::Digest;
 use airlock_shared::approval::digest_of;
 use airlock_shared::chain::Unsigned;
 use airlock_shared::envelope::{Bundle, Envelope, Receipt};
+use airlock_shared::form::MAX_CBOR_BYTES;
 use airlock_shared::policy::rules::explain;
 use airlock_shared::policy::{Policy, Rule, SignedPolicy};
 use airlock_shared::roles::creator;
@@ -268,10 +269,27 @@ impl Decoded {
                 let why = "the same batch stands in the bundle twice";
                 Err(Refusal::of("bundle.repeated", number, batches[number].digest, why))
             }
-            None => Ok(Self(batches)),
+            None => check_reply_fits(&batches).map(|()| Self(batches)),
         }
     }
 }
+
+/// What is signed must be able to leave: a reply longer than a transfer would be signed in vain.
+fn check_reply_fits(batches: &[Batch]) -> Result<(), Refusal> {
+    let mut bytes = 0;
+    for (number, batch) in batches.iter().enumerate() {
+        bytes += RECEIPT_BYTES_MAX + 65 * batch.transactions.iter().map(Vec::len).sum::<usize>();
+        if bytes > MAX_CBOR_BYTES {
+            let why =
+                format!("its signatures make the reply longer than the {MAX_CBOR_BYTES} bytes that cross");
+            return Err(Refusal::of("bundle.reply_too_long", number, bytes, why));
+        }
+    }
+    Ok(())
+}
+
+/// A receipt with as many journal entries as it may carry; a test measures one.
+pub const RECEIPT_BYTES_MAX: usize = 24 << 10;
 
 impl Accountable {
     /// The batches, for review.

@@ -275,6 +275,21 @@ fn a_bundle_crosses_as_frames_is_signed_and_audited() {
 }
 
 #[test]
+fn frames_for_a_terminal_that_is_not_there_are_refused_before_anything_is_signed() {
+    let world = World::at(now() - 5);
+    let desk = Desk::new();
+    let content = world.content(Network::TRON_DEV, 1);
+    let said = words::words(&content.digest());
+    let head = world.head();
+    std::fs::write(desk.path("bundle.bin"), world.bundle(content)).unwrap();
+    for command in ["sign", "approve"] {
+        let arguments = [command, "bundle.bin", "--out", "x", "--confirm", &said, "--terminal"];
+        assert_eq!(error(&desk.run_at(world.home.root(), &arguments)), (2, "usage".to_owned()));
+    }
+    assert_eq!(world.head(), head);
+}
+
+#[test]
 fn a_refused_bundle_names_the_rule_and_writes_its_receipt() {
     let world = World::at(now() - 5);
     let desk = Desk::new();

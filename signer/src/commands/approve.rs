@@ -3,7 +3,7 @@
 //! What must stay true: every batch is shown whole and its own words are typed; the approvals are written
 //! only after the device has remembered the heads it was shown.
 
-use super::{Place, now};
+use super::{Place, display, now};
 use crate::approve::Readable;
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
@@ -33,6 +33,7 @@ struct Approved {
 
 /// Reads, shows, asks, writes.
 pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
+    display::check(place, args.terminal)?;
     let (home, _lock) = place.locked_home()?;
     let inputs = Inputs::open(&args.input)?;
     let output = Output::open(&args.out)?;
@@ -49,6 +50,9 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         let name =
             if replies.len() == 1 { "approval".to_owned() } else { format!("approval-{}", number + 1) };
         let files = output.write(&name, &reply.to_json(), &reply.to_binary(), ApprovalReply::KIND, size)?;
+        if args.terminal {
+            display::run(place, &name, &reply.to_binary(), ApprovalReply::KIND, size)?;
+        }
         approvals.push(Approved { batch_id: batch_id.clone(), content: reply.content.to_string(), files });
     }
     let person = vault.device().name.to_string();
@@ -74,6 +78,7 @@ fn approve(
             head.sequence, head.signer
         ));
     }
+    place.console.note(review::recap(content));
     place.console.note(review::eight_words(&digest));
     // Frames come in any order, so each batch takes its own words out of those that a script gave.
     let own = given.iter().find(|words| words::confirms(words, &digest)).or(given.first());

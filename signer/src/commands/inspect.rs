@@ -5,7 +5,8 @@
 
 use super::{Place, now};
 use crate::args::Inputs as Args;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, plain};
+use crate::familiar::Familiar;
 use crate::qr::{Document, Inputs};
 use crate::review;
 use crate::session::{Refusal, Signer};
@@ -44,6 +45,7 @@ struct Shown {
     asset: String,
     expires_at: u64,
     approvals: Vec<String>,
+    warnings: Vec<String>,
     rules: Vec<RuleVerdict>,
 }
 
@@ -72,12 +74,16 @@ pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     let inputs = Inputs::open(&args.input)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
-    let signer = if vault.can_spend() { Signer::open(home, None, vault).ok() } else { None };
+    let signer = if vault.can_spend() {
+        Signer::open(home, None, vault).map_err(|error| error.to_string())
+    } else {
+        Err("this device has no spending keys".to_owned())
+    };
     let now = now()?;
     let mut documents = Vec::new();
     let mut pages = Vec::new();
     for document in inputs.documents()? {
-        let (inspected, page) = inspect(&document, signer.as_ref(), now)?;
+        let (inspected, page) = inspect(&document, signer.as_ref().map_err(String::as_str), now)?;
         documents.push(inspected);
         pages.push(page);
     }
@@ -85,7 +91,11 @@ pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     place.console.answer(&answer, pages.join("\n"))
 }
 
-fn inspect(document: &Document, signer: Option<&Signer>, now: u64) -> Result<(Inspected, String), Failure> {
+fn inspect(
+    document: &Document,
+    signer: Result<&Signer, &str>,
+    now: u64,
+) -> Result<(Inspected, String), Failure> {
     let bytes = &document.bytes;
     let failed = |error| Failure::new(Exit::Transfer, "document", error);
     match name_of(bytes) {
@@ -152,7 +162,7 @@ fn inspected(document: &'static str, digest: Option<&Digest>, batches: Vec<Shown
     Inspected { document, words: digest.map(words::words), batches, verdict: None }
 }
 
-fn bundle(bytes: &[u8], signer: Option<&Signer>, now: u64) -> Result<(Inspected, String), Failure> {
+fn bundle(bytes: &[u8], signer: Result<&Signer, &str>, now: u64) -> Result<(Inspected, String), Failure> {
     let bundle: Bundle =
         document::read(bytes).map_err(|error| Failure::new(Exit::Transfer, "document", error))?;
     let digests: Vec<_> = bundle.envelopes.iter().map(|envelope| envelope.content.digest()).collect();
@@ -160,14 +170,23 @@ fn bundle(bytes: &[u8], signer: Option<&Signer>, now: u64) -> Result<(Inspected,
     let mut batches = Vec::new();
     for (envelope, digest) in bundle.envelopes.iter().zip(&digests) {
         page += &review::batch(&envelope.content, digest, &envelope.approvals, now);
-        batches.push(shown(&envelope.content, &envelope.approvals));
+        let mut batch = shown(&envelope.content, &envelope.approvals);
+        if let Ok(signer) = signer {
+            let familiar = Familiar::of(signer.journal(), signer.policy(), &envelope.content);
+            batch.warnings = familiar.warnings(&envelope.content);
+        }
+        batch.warnings.iter().for_each(|warning| page += &format!("ATTENTION    {warning}\n"));
+        batches.push(batch);
     }
     let all = words_digest_of(&digests);
     page += &review::eight_words(&all);
     let mut inspected = inspected(Bundle::NAME, Some(&all), batches);
-    let Some(signer) = signer else {
-        page += "not judged: this device has no spending keys, no policy, or no whole journal\n";
-        return Ok((inspected, page));
+    let signer = match signer {
+        Ok(signer) => signer,
+        Err(why) => {
+            page += &format!("NOT JUDGED   {}\n", plain(why));
+            return Ok((inspected, page));
+        }
     };
     let verdict = match signer.examine(bytes, now) {
         Ok(accountable) => {
@@ -178,7 +197,7 @@ fn bundle(bytes: &[u8], signer: Option<&Signer>, now: u64) -> Result<(Inspected,
             Verdict { accepted: true, code: None, batch: None, item: None, why: None }
         }
         Err(examined) => {
-            page += &format!("verdict      REFUSED: {}\n", examined.refusal);
+            page += &format!("verdict      REFUSED: {}\n", plain(&examined.refusal.to_string()));
             let Refusal { code, batch, item, why, .. } = examined.refusal;
             Verdict { accepted: false, code: Some(code), batch, item, why: Some(why) }
         }
@@ -220,6 +239,7 @@ fn shown(content: &Content, approvals: &[Approval]) -> Shown {
         asset: content.asset.symbol.clone(),
         expires_at: content.expires_at,
         approvals: approvals.iter().map(|approval| approval.person.to_string()).collect(),
+        warnings: Vec::new(),
         rules: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 mod addresses;
 mod approve;
 mod audit;
+mod display;
 mod identity;
 mod init;
 mod inspect;

@@ -24,6 +24,8 @@ pub fn run(place: &Place, args: &Pair) -> Result<(), Failure> {
     let inputs = if args.input.is_empty() { None } else { Some(Inputs::open(&args.input)?) };
     let output = args.out.as_deref().map(Output::open).transpose()?;
     let mut vault = place.vault(&home)?;
+    // Pictures from outside are decoded beside the identity key.
+    place.enter_sandbox(&home, args.out.as_deref())?;
     let own = introduction(vault.device());
     if let Some(output) = output {
         let size = FrameSize::default();

@@ -4,18 +4,18 @@
 //! passphrase of the spending keys is asked for after the words; a refusal writes its receipts too.
 
 use super::approve::frame_size;
-use super::{Place, now, unlock};
+use super::{Place, display, now, unlock};
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
-use crate::qr::{Inputs, Output, Written, images};
+use crate::familiar::Familiar;
+use crate::qr::{Inputs, Output, Written};
 use crate::review;
 use crate::session::{Accountable, Ended, Examined, Signer, Standing};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::{Outcome, Replies};
 use airlock_shared::frames::FrameSize;
+use airlock_shared::words;
 use serde::Serialize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 #[derive(Serialize)]
 struct Answer {
@@ -36,6 +36,7 @@ struct Answered {
 
 /// Examines, shows, asks, signs, writes.
 pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
+    display::check(place, args.terminal)?;
     let (home, lock) = place.locked_home()?;
     let inputs = Inputs::open(&args.input)?;
     let output = Output::open(&args.out)?;
@@ -55,7 +56,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         Ok(accountable) => accountable,
         Err(examined) => return refuse(&mut signer, *examined, &output, size),
     };
-    show(place, &accountable, now()?);
+    show(place, &signer, &accountable, now()?);
     let given = match &args.confirm[..] {
         [] => None,
         [one] => Some(one.as_str()),
@@ -75,32 +76,42 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     drop(master);
     let files = write(&output, &replies, size)?;
     if args.terminal {
-        display(place, &replies, size)?;
+        display::run(place, "the reply", &replies.to_binary(), Replies::KIND, size)?;
     }
     answer(place, &replies, files)
 }
 
-/// Every batch, then the words for all.
-fn show(place: &Place, accountable: &Accountable, now: u64) {
-    let count = accountable.batches().len();
-    for (number, batch) in accountable.batches().iter().enumerate() {
+/// Every batch, then what they are about once more, and the words for all.
+fn show(place: &Place, signer: &Signer, accountable: &Accountable, now: u64) {
+    let (console, batches) = (&place.console, accountable.batches());
+    for (number, batch) in (1..).zip(batches) {
         let envelope = batch.envelope();
-        place.console.note(format_args!("--- batch {} of {count} ---", number + 1));
-        place.console.note(review::batch(&envelope.content, batch.digest(), &envelope.approvals, now));
-        match batch.standing() {
-            Standing::New => place.console.note("verdict      every rule of the policy passes"),
+        let content = &envelope.content;
+        console.note(format_args!("--- batch {number} of {} ---", batches.len()));
+        console.note(review::batch(content, batch.digest(), &envelope.approvals, now));
+        for warning in Familiar::of(signer.journal(), signer.policy(), content).warnings(content) {
+            console.note(format_args!("ATTENTION    {warning}"));
+        }
+        console.note(match batch.standing() {
+            Standing::New => "verdict      every rule of the policy passes",
             Standing::Interrupted => {
-                place
-                    .console
-                    .note("verdict      begun before and interrupted: the same signatures will be made");
+                "verdict      begun before and interrupted: the same signatures will be made"
             }
-            Standing::Signed(_) => {
-                place.console.note("verdict      SIGNED BEFORE: the same signatures will be given again");
-            }
+            Standing::Signed(_) => "verdict      SIGNED BEFORE: the same signatures will be given again",
+        });
+    }
+    console.note("");
+    for (number, batch) in (1..).zip(batches) {
+        console.note(format_args!("batch {number}: {}", review::recap(&batch.envelope().content)));
+        if batches.len() > 1 {
+            console.note(format_args!("         its approvers typed: {}", words::words(batch.digest())));
         }
     }
-    place.console.note("\nThe coordinator's and the approvers' screens must show the same words:");
-    place.console.note(review::eight_words(&accountable.words_digest()));
+    console.note(match batches.len() {
+        1 => "\nThe coordinator's and the approvers' screens must show the same words:",
+        _ => "\nThe coordinator's screen must show the same words for the whole bundle:",
+    });
+    console.note(review::eight_words(&accountable.words_digest()));
 }
 
 fn write(output: &Output, replies: &Replies, size: FrameSize) -> Result<Written, Failure> {
@@ -138,31 +149,6 @@ fn answer(place: &Place, replies: &Replies, files: Written) -> Result<(), Failur
         files.animation.display()
     );
     place.console.answer(&Answer { format: "airlock signing", version: 1, outcome, batches, files }, text)
-}
-
-/// Shows the frames in this terminal, over and over, until Enter is pressed.
-fn display(place: &Place, replies: &Replies, size: FrameSize) -> Result<(), Failure> {
-    if !place.console.is_interactive() {
-        return Err(Failure::usage("--terminal needs a terminal"));
-    }
-    let images = images(&replies.to_binary(), Replies::KIND, size)?;
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut line = String::new();
-            let _ = std::io::stdin().read_line(&mut line);
-            stop.store(true, Ordering::Relaxed);
-        });
-        for image in images.iter().cycle() {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            // Home, the frame, and a line for people; the frame has its own quiet zone.
-            place.console.note(format_args!("\x1b[H{}\nEnter ends.", image.terminal()));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    });
-    Ok(())
 }
 
 impl From<Ended> for Failure {

@@ -11,7 +11,7 @@
 mod device;
 mod seal;
 
-pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, PolicyPin, is_sound};
+pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, MAX_SEEN, PolicyPin, is_sound};
 pub use seal::{Compartment, KdfCost};
 
 use crate::home::{Home, HomeError, read_private, replace_private};

@@ -158,10 +158,11 @@ impl Coordinator {
         format!("its log ends:\n{}", lines[from..].join("\n"))
     }
 
-    /// The command line that repeats this in a shell.
+    /// The command line that repeats this in a shell whose directory is `from`.
     #[must_use]
-    pub fn shell(&self, arguments: &str) -> String {
-        format!("{} --config {} {arguments}", self.program.display(), self.settings.display())
+    pub fn shell(&self, from: &Path, arguments: &str) -> String {
+        let settings = self.settings.strip_prefix(from).unwrap_or(&self.settings);
+        format!("{} --config {} {arguments}", self.program.display(), settings.display())
     }
 
     /// Where its settings are.

@@ -119,15 +119,12 @@ impl Device {
         line
     }
 
-    /// The command line that repeats this in a shell.
+    /// The command line that repeats this in a shell whose directory is `from`.
     #[must_use]
-    pub fn shell(&self, arguments: &str) -> String {
-        format!(
-            "{} --home {} --passphrase-file {} {arguments}",
-            self.program.display(),
-            self.home.display(),
-            self.passphrase.display()
-        )
+    pub fn shell(&self, from: &Path, arguments: &str) -> String {
+        let shown = |path: &Path| path.strip_prefix(from).unwrap_or(path).display().to_string();
+        let (program, home, passphrase) = (shown(&self.program), shown(&self.home), shown(&self.passphrase));
+        format!("{program} --home {home} --passphrase-file {passphrase} {arguments}")
     }
 
     /// What `inspect` says of documents or pictures.

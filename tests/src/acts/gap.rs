@@ -25,7 +25,7 @@ pub async fn sign(world: &World, exported: &Exported) -> anyhow::Result<Signed> 
     let frames = bundle_frames(world, exported).await?;
     let scan = camera::scan(&frames, &folder.join("photographs"), 23)?;
     tell.tell(format_args!(
-        "A camera saw {} frames: {} were lost, {} came twice, the order was any.",
+        "A camera looked at {} frames: {} lost, {} seen twice, in any order.",
         scan.shown, scan.dropped, scan.repeated
     ));
     let alice = &world.devices.alice;
@@ -43,6 +43,13 @@ pub async fn sign(world: &World, exported: &Exported) -> anyhow::Result<Signed> 
     ensure!(signatures == exported.withdrawals.len() as u64, "a signature each: {answer}");
     let reply = std::fs::read(directory.join("reply.bin"))?;
     tell.figure("signatures", signatures);
-    tell.figure("reply", format_args!("{} bytes, {} QR frames", reply.len(), answer["files"]["frames"]));
+    tell.figure(
+        "reply",
+        format_args!(
+            "{} bytes in {} QR frames: 65 a signature, and signed receipts with the journal's entries",
+            reply.len(),
+            answer["files"]["frames"]
+        ),
+    );
     Ok(Signed { directory })
 }

@@ -2,7 +2,7 @@
 //! devices that decode it; the coordinator exports both batches as one bundle.
 
 use crate::camera;
-use crate::device::{Device, path};
+use crate::device::Device;
 use crate::world::{World, list, text};
 use airlock_shared::{Address, BaseUnits, Network};
 use anyhow::{Context as _, ensure};
@@ -197,7 +197,7 @@ pub async fn export(
     }
     let tell = world.stage.narrator;
     tell.tell(format_args!("{} batches are sealed into one bundle:", exported.batches.len()));
-    tell.figure("as JSON", format_args!("{} bytes", document.len()));
+    tell.figure("as binary, and as JSON", format_args!("{} and {} bytes", made["bytes"], document.len()));
     tell.figure(
         "as QR frames",
         format_args!("{} PNG pictures, one GIF of {} bytes", frames.len(), animation.len()),
@@ -233,12 +233,4 @@ pub async fn tx_ids(world: &World, withdrawals: &[Asked]) -> anyhow::Result<Vec<
         ids.push(text(attempt, "tx_id")?.to_owned());
     }
     Ok(ids)
-}
-
-/// A document of a bundle as a file.
-///
-/// # Errors
-/// The path is not UTF-8.
-pub fn bundle_file(world: &World, exported: &Exported) -> anyhow::Result<String> {
-    Ok(path(&out_folder(world, exported).join("bundle.json"))?.to_owned())
 }

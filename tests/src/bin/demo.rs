@@ -45,12 +45,12 @@ async fn play(directory: &Path) -> anyhow::Result<()> {
     let files = audit::audit(&world, &exported).await?;
     books::balance(&world).await?;
     world.coordinator.stop().await?;
-    where_to_look(&world, &exported, &files)?;
+    where_to_look(&world, &exported, &files);
     world.stage.narrator.end("Every process has ended; run it again for the same story with other keys.");
     Ok(())
 }
 
-fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]) -> anyhow::Result<()> {
+fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]) {
     let directory = &world.stage.directory;
     let bundle = proposal::out_folder(world, exported);
     let shown = |path: &Path| path.strip_prefix(directory).unwrap_or(path).display().to_string();
@@ -70,14 +70,12 @@ fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]
     for file in files {
         println!("    {:<34} {}", "a signed-batch file", shown(file));
     }
-    println!("\n  Try:");
-    let alice = &world.devices.alice;
-    println!("    {}", alice.shell(&format!("audit {}/signed-batches/*.json", directory.display())));
-    println!("    {}", alice.shell("journal show"));
-    println!("    {}", alice.shell(&format!("inspect {}", proposal::bundle_file(world, exported)?)));
-    println!(
-        "    sqlite3 {}/airlock.db 'select id, state, amount_minor from withdrawals'",
-        directory.display()
-    );
-    Ok(())
+    let (alice, coordinator) = (&world.devices.alice, &world.coordinator);
+    println!("\n  Try (the first says 2 passed, 1 failed: the flipped copy lies beside the others):");
+    println!("    cd {}", directory.display());
+    println!("    {}", alice.shell(directory, "audit signed-batches/*.json"));
+    println!("    {}", alice.shell(directory, "journal show"));
+    println!("    {}", alice.shell(directory, &format!("inspect {}/bundle.json", shown(&bundle))));
+    println!("    {}", coordinator.shell(directory, "ledger verify"));
+    println!("    sqlite3 airlock.db 'select item_id, state, amount_minor, fee_minor from withdrawals'");
 }

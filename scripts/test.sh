@@ -85,7 +85,7 @@ start_postgres() {
 install_foreign_clients() {
     local lock=tests/foreign/package-lock.json marker=tests/foreign/node_modules/.package-lock.json
     if [ ! -f "$marker" ] || [ "$lock" -nt "$marker" ]; then
-        npm ci --prefix tests/foreign --silent --no-fund --no-audit --ignore-scripts
+        npm ci --prefix tests/foreign --loglevel error --no-fund --no-audit --ignore-scripts >&2
         touch "$marker"
     fi
     local wanted=tests/foreign/requirements.txt installed=.tools/python/requirements.txt
@@ -97,8 +97,9 @@ install_foreign_clients() {
         .tools/python/bin/pip install --quiet --disable-pip-version-check -r "$wanted"
         cp "$wanted" "$installed"
     fi
-    AIRLOCK_ANVIL="$(find "$PWD"/tests/foreign/node_modules/@foundry-rs -path '*-*/bin/anvil' -type f | head -n 1)"
-    export AIRLOCK_ANVIL
+    # The package exists for Linux on x86-64 alone; elsewhere set AIRLOCK_ANVIL, or that one test says that it skips.
+    local anvil="$PWD/tests/foreign/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
+    if [ -x "$anvil" ]; then export AIRLOCK_ANVIL="$anvil"; fi
     export AIRLOCK_REQUIRE_FOREIGN=1
     export AIRLOCK_FOREIGN_DIR="$PWD/tests/foreign"
     export AIRLOCK_PYTHON="$PWD/.tools/python/bin/python"

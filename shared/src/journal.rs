@@ -104,7 +104,7 @@ impl Entry {
     /// Makes and signs the entry after `previous`.
     pub fn next(chain: Chain, previous: Option<&Self>, time: u64, event: Event, key: &SigningKey) -> Self {
         let mut entry = Self {
-            sequence: previous.map_or(1, |entry| entry.sequence + 1),
+            sequence: previous.map_or(1, |entry| entry.sequence.saturating_add(1)),
             previous: previous.map_or(Digest::ZERO, |entry| entry.head(chain)),
             time: previous.map_or(time, |entry| entry.time.max(time)),
             signer: Identity::of(key),
@@ -122,8 +122,12 @@ impl Entry {
 
     /// Does this entry rightly follow `previous`, and did its signer sign it?
     pub fn follows(&self, chain: Chain, previous: Option<&Self>) -> Result<(), ChainError> {
-        let (sequence, head, time) = previous
-            .map_or((1, Digest::ZERO, 0), |entry| (entry.sequence + 1, entry.head(chain), entry.time));
+        let (sequence, head, time) =
+            previous.map_or((1, Digest::ZERO, 0), |e| (e.sequence.saturating_add(1), e.head(chain), e.time));
+        // Nothing follows the last number there is; an honest journal never gets there.
+        if previous.is_some_and(|entry| entry.sequence == u64::MAX) {
+            return Err(ChainError::Sequence { expected: u64::MAX, found: self.sequence });
+        }
         if self.sequence != sequence {
             return Err(ChainError::Sequence { expected: sequence, found: self.sequence });
         }

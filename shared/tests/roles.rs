@@ -207,6 +207,22 @@ fn two_files_that_contradict_each_other_are_found() {
 }
 
 #[test]
+fn a_receipt_whose_journal_ends_all_numbers_is_a_finding_and_no_overflow() {
+    use airlock_shared::journal::{Chain, Entry, Event};
+    let mut file = signed_batch(Network::TRON_DEV, 1);
+    let key = identity_key(6);
+    let event = Event::Paired { coordinator: Identity::of(&key) };
+    let mut last = Entry::next(Chain::Journal, None, sample::NOW, event, &key);
+    last.sequence = u64::MAX;
+    last.signature = airlock_shared::identity::IdentitySignature::by(&key, &last.head(Chain::Journal));
+    let receipt = &mut file.replies[0].receipt;
+    receipt.unacknowledged = vec![last];
+    *receipt = receipt.clone().sign(&identity_key(1));
+    let finding = audit(&file, &pins());
+    assert!(matches!(finding, Err(Finding::Journal { reply: 0, .. })), "{finding:?}");
+}
+
+#[test]
 fn one_signer_does_not_stand_in_a_file_twice() {
     let mut file = signed_batch(Network::TRON_DEV, 1);
     file.replies.push(file.replies[0].clone());

@@ -32,6 +32,9 @@ pub struct Console {
     spending: Option<Source>,
 }
 
+/// How often a person may type the eight words.
+const WORD_TRIES: usize = 3;
+
 fn no_terminal(what: &str) -> Failure {
     Failure::usage(format!("there is no terminal to ask for {what}"))
 }
@@ -142,17 +145,25 @@ impl Console {
             .map_err(|error| Failure::new(Exit::Transfer, "output", error))
     }
 
-    /// The words that a script gave, or that a person types now.
-    pub fn typed_words(&self, given: Option<&str>) -> Result<String, Failure> {
-        match given {
-            Some(text) => Ok(text.to_owned()),
-            None => self.line("Type the eight words to go on: "),
+    /// The words that a script gave, or that a person types now, who may mistype twice.
+    pub fn typed_words(&self, given: Option<&str>, digest: &Digest) -> Result<String, Failure> {
+        if let Some(text) = given {
+            return Ok(text.to_owned());
         }
+        let ask = || self.line("Type the eight words to go on: ");
+        for _ in 1..WORD_TRIES {
+            let typed = ask()?;
+            if words::confirms(&typed, digest) {
+                return Ok(typed);
+            }
+            self.note("Those are not the words above.");
+        }
+        ask()
     }
 
     /// Do the typed or given words name this digest? Case and spacing are free.
     pub fn confirm(&self, given: Option<&str>, digest: &Digest) -> Result<(), Failure> {
-        if words::confirms(&self.typed_words(given)?, digest) {
+        if words::confirms(&self.typed_words(given, digest)?, digest) {
             return Ok(());
         }
         Err(Failure::new(Exit::Refused, "confirmation", "the words do not match what is on this screen"))

@@ -138,7 +138,7 @@ fn a_scripted_init_must_say_where_the_mnemonic_goes() {
 #[test]
 fn usage_vault_and_state_errors_have_their_exit_codes() {
     let desk = Desk::new();
-    assert_eq!(desk.run(&["no-such-command"]).status.code(), Some(2));
+    assert_eq!(error(&desk.run(&["no-such-command"])), (2, "usage".to_owned()));
     assert_eq!(error(&desk.run(&["identity"])), (5, "home".to_owned()));
     desk.init();
     desk.private("pass", "another passphrase");

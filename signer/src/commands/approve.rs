@@ -82,7 +82,7 @@ fn approve(
     place.console.note(review::eight_words(&digest));
     // Frames come in any order, so each batch takes its own words out of those that a script gave.
     let own = given.iter().find(|words| words::confirms(words, &digest)).or(given.first());
-    let typed = place.console.typed_words(own.map(String::as_str))?;
+    let typed = place.console.typed_words(own.map(String::as_str), &digest)?;
     let batch_id = content.batch_id.to_string();
     Ok((batch_id, readable.approve(&typed, number, device)?))
 }

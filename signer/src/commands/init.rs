@@ -64,7 +64,8 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
         hand_over(&place.console, args, &entropy)?;
         Vault::create(device, &passphrase, Some((&entropy, own.as_ref().unwrap_or(&passphrase))), cost)?
     };
-    // The vault comes last: without it the other files are nobody's, and init may run again.
+    // The vault comes last. After a crash before it the journal's file is there and init refuses to run: it
+    // cannot know whether a vault belongs to it, so a person takes it away.
     let begun = Journal::begin(&home, vault.device()).map_err(Failure::from).and_then(|anchor| {
         vault.device_mut().journal = anchor;
         vault.store(&home).map_err(Failure::from)

@@ -62,7 +62,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         [one] => Some(one.as_str()),
         many => return Err(Failure::usage(format!("{} times --confirm for one bundle", many.len()))),
     };
-    let typed = place.console.typed_words(given)?;
+    let typed = place.console.typed_words(given, &accountable.words_digest())?;
     let known = signer.known_of(accountable.batches());
     let reviewed = accountable.confirm(&typed)?;
     let master = unlock(signer.vault(), spending)?;

@@ -278,6 +278,7 @@ fn one_live_attempt_per_withdrawal_one_intent_per_nonce_one_transaction_id_ever(
         let story = served.stage.app.writer.commit(move |unit| {
             Box::pin(async move {
                 let db = unit.db();
+                let tx_id = &"aa".repeat(32);
                 let live = |result| matches!(result, Err(WithdrawalError::LiveAttempt { .. }));
                 let one = attempt("a1", &first, 7);
                 attempts::insert(db, &one).await?;
@@ -287,14 +288,14 @@ fn one_live_attempt_per_withdrawal_one_intent_per_nonce_one_transaction_id_ever(
                 let raced =
                     attempts::step(db, "a1", AttemptState::Built, AttemptState::Exported, MOMENT).await;
                 assert!(matches!(raced, Err(WithdrawalError::Raced { .. })));
-                attempts::store_signed(db, "a1", "0xaa", b"signed", MOMENT).await?;
-                attempts::insert_transaction(db, &one, 0, "0xaa", b"signed", MOMENT).await?;
+                attempts::store_signed(db, "a1", tx_id, b"signed", MOMENT).await?;
+                attempts::insert_transaction(db, &one, 0, tx_id, b"signed", MOMENT).await?;
                 let other = attempt("a4", &second, 8);
                 attempts::insert(db, &other).await?;
-                assert!(live(attempts::insert_transaction(db, &other, 0, "0xaa", b"signed", MOMENT).await));
+                assert!(live(attempts::insert_transaction(db, &other, 0, tx_id, b"signed", MOMENT).await));
                 attempts::step(db, "a1", AttemptState::Signed, AttemptState::Sent, MOMENT).await?;
                 let sent = attempts::find(db, "a1").await?.expect("written above");
-                attempts::set_included(db, &sent, "0xaa", 12, BaseUnits::from(21_000u64), MOMENT).await?;
+                attempts::set_included(db, &sent, tx_id, 12, BaseUnits::from(21_000u64), MOMENT).await?;
                 attempts::step(db, "a1", AttemptState::Included, AttemptState::FailedOnChain, MOMENT).await?;
                 // Failed on chain: the nonce is used for ever, the withdrawal may be tried again.
                 assert!(live(attempts::insert(db, &attempt("a5", &first, 7)).await));
@@ -302,6 +303,11 @@ fn one_live_attempt_per_withdrawal_one_intent_per_nonce_one_transaction_id_ever(
                 assert_eq!(attempts::highest_nonce(db, stage::evm_wallet(9)).await?, Some(9));
                 let rows = attempts::of_withdrawal(db, &first).await?;
                 assert_eq!(rows[0].signed_bytes.as_deref(), Some(&b"signed"[..]));
+                // Stored bare, shown as explorers of an EVM network spell it.
+                assert_eq!(rows[0].tx_id, Some("aa".repeat(32)));
+                assert_eq!(rows[0].shown_tx_id(), Some(format!("0x{}", "aa".repeat(32))));
+                let on_tron = Attempt { network: Network::TRON_DEV, ..rows[0].clone() };
+                assert_eq!(on_tron.shown_tx_id(), rows[0].tx_id);
                 assert_eq!(rows[0].fee_base, Some(BaseUnits::from(21_000u64)));
                 store::set_batch(db, &first, Some("b1")).await?;
                 assert_eq!(store::of_batch(db, "b1").await?.len(), 1);

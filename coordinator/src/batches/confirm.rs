@@ -135,12 +135,13 @@ async fn finish(
     tx_id: TxId,
     told: Told<Included>,
 ) -> Result<bool, BatchError> {
+    let shown = tx_id.shown_on(attempt.network);
     let second =
         providers.ask_besides(Some(told.provider), |node| async move { node.inclusion(tx_id).await }).await;
     match second {
         Ok(Told { answer: Inclusion::Included(other), .. }) if other.is_final => {
             if !tells_alike(&told.answer, &other) {
-                let what = format!("two providers tell transaction {tx_id} differently");
+                let what = format!("two providers tell transaction {shown} differently");
                 raise(app, "attempt.disputed", &attempt.id, what).await?;
                 return Ok(false);
             }
@@ -148,7 +149,7 @@ async fn finish(
         // Lagging, away, or the only one: it waits, visibly, and everything else goes on.
         Ok(_) => return Ok(false),
         Err(error) => {
-            tracing::warn!(network = %attempt.network, %tx_id, %error, "settling waits for a second provider");
+            tracing::warn!(network = %attempt.network, tx_id = shown, %error, "settling waits for a second provider");
             return Ok(false);
         }
     }
@@ -158,7 +159,7 @@ async fn finish(
         Ok(()) if pays(app, &told.answer, attempt, &withdrawal)? => Paid::InFull,
         Ok(()) => {
             let what =
-                format!("transaction {tx_id} is final and successful but makes not the transfer we signed");
+                format!("transaction {shown} is final and successful but makes not the transfer we signed");
             raise(app, "attempt.other_transfer", &attempt.id, what).await?;
             return Ok(false);
         }

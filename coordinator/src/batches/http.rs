@@ -202,7 +202,7 @@ async fn items(db: &mut Db, batch: &Batch) -> Result<Value, ApiError> {
             "item_id": item.id.number().to_string(), "withdrawal": attempt.withdrawal_id,
             "destination": item.destination.to_string(), "amount_base": item.amount,
             "account_nonce": item.account_nonce.map(|nonce| nonce.to_string()),
-            "attempt": attempt.id, "state": attempt.state.name(), "tx_id": attempt.tx_id,
+            "attempt": attempt.id, "state": attempt.state.name(), "tx_id": attempt.shown_tx_id(),
             "height": attempt.included_height, "fee_base": attempt.fee_base,
             "sends": send.map_or(0, |(_, sends, ..)| *sends),
             "last_answer": send.map(|(.., answer)| answer),

@@ -5,6 +5,7 @@
 
 use super::WithdrawalError;
 use super::attempt::AttemptState;
+use crate::chain::TxId;
 use crate::clock::UnixMillis;
 use crate::db::Db;
 use crate::ledger::LedgerError;
@@ -54,6 +55,14 @@ pub struct Attempt {
     pub made_at: UnixMillis,
     /// When it last changed.
     pub changed_at: UnixMillis,
+}
+
+impl Attempt {
+    /// The transaction id as explorers of its network spell it, once there is one.
+    pub fn shown_tx_id(&self) -> Option<String> {
+        let tx_id = self.tx_id.as_deref()?;
+        Some(TxId::parse(tx_id).map_or_else(|| tx_id.to_owned(), |id| id.shown_on(self.network)))
+    }
 }
 
 macro_rules! columns {

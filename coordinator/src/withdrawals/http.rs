@@ -217,7 +217,7 @@ fn shown_transition(step: &Transition) -> Value {
 fn shown_attempt(attempt: &Attempt) -> Value {
     json!({
         "id": attempt.id, "state": attempt.state.name(), "batch_id": attempt.batch_id,
-        "source": attempt.source.to_string(), "tx_id": attempt.tx_id,
+        "source": attempt.source.to_string(), "tx_id": attempt.shown_tx_id(),
         "included_height": attempt.included_height, "fee_base": attempt.fee_base,
         "made_at": moment(attempt.made_at), "changed_at": moment(attempt.changed_at),
     })

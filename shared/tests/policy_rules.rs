@@ -228,3 +228,23 @@ fn a_reissue_is_refused_until_it_has_rules_of_its_own() {
     };
     assert_eq!(refused(TRON, reissue), (Rule::Reissue, Some(1)));
 }
+
+#[test]
+fn a_policy_with_two_answers_to_one_question_is_refused() {
+    use airlock_shared::document::{Document as _, read};
+    use airlock_shared::policy::SignedPolicy;
+    let good = sample::signed_policy();
+    let refusal = |alter: fn(&mut airlock_shared::policy::NetworkPolicy)| {
+        let mut signed = good.clone();
+        alter(&mut signed.policy.networks[0]);
+        read::<SignedPolicy>(&signed.to_binary()).unwrap_err().to_string()
+    };
+    let assets = refusal(|network| {
+        let mut generous = network.assets[0].clone();
+        generous.per_day_max = BaseUnits::MAX;
+        network.assets.push(generous);
+    });
+    assert!(assets.ends_with("assets: each contract once"), "{assets}");
+    let kinds = refusal(|network| network.destinations.push(network.destinations[0].clone()));
+    assert!(kinds.ends_with("destinations: each kind once"), "{kinds}");
+}

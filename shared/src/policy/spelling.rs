@@ -140,8 +140,21 @@ impl Form for NetworkPolicy {
         if !contracts.chain(wallets).all(same) {
             return Err(from.refused("network", "an address of another network stands under it"));
         }
+        // With two entries for one thing a reader could believe the other one.
+        let contracts: Vec<_> = policy.assets.iter().map(|entry| entry.asset.contract).collect();
+        if stands_twice(&contracts) {
+            return Err(from.refused("assets", "each contract once"));
+        }
+        let kinds: Vec<_> = policy.destinations.iter().map(|entry| entry.kind).collect();
+        if stands_twice(&kinds) {
+            return Err(from.refused("destinations", "each kind once"));
+        }
         Ok(policy)
     }
+}
+
+fn stands_twice<T: PartialEq>(entries: &[T]) -> bool {
+    (1..entries.len()).any(|place| entries[..place].contains(&entries[place]))
 }
 
 fn read_kind(from: &Reader, node: Node) -> Result<Kind, FormError> {

@@ -358,6 +358,18 @@ fn a_signed_refusal_is_final() {
 }
 
 #[test]
+fn a_clock_that_runs_behind_costs_no_batch() {
+    let world = World::new();
+    let bytes = world.bundle(world.content(Network::TRON_DEV, 1));
+    let mut signer = world.signer();
+    let examined = signer.examine(&bytes, 86_400).err().unwrap();
+    let refused = signer.refuse(*examined, 86_400).unwrap();
+    assert_eq!((code(&refused.refusal), refused.replies.is_none()), ("clock.behind_journal", true));
+    drop(signer);
+    assert!(world.sign(&bytes).is_ok(), "it is signed once the clock is set");
+}
+
+#[test]
 fn a_stranger_cannot_have_a_good_batch_refused_for_ever() {
     let world = World::new();
     let content = world.content(Network::TRON_DEV, 1);

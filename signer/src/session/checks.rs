@@ -46,6 +46,9 @@ impl Authentic {
     }
 }
 
+/// The code of the one refusal that says nothing about the batch.
+pub(super) const CLOCK_BEHIND: &str = "clock.behind_journal";
+
 /// Journal time never runs backwards.
 fn check_clock(signer: &Signer, now: u64) -> Result<(), Refusal> {
     let last = signer.journal.time();
@@ -53,7 +56,7 @@ fn check_clock(signer: &Signer, now: u64) -> Result<(), Refusal> {
         return Ok(());
     }
     let why = format!("this clock says {now}, the journal was written at {last}; set the clock");
-    Err(Refusal::of("clock.behind_journal", 0, now, why))
+    Err(Refusal::of(CLOCK_BEHIND, 0, now, why))
 }
 
 fn check_scope(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {

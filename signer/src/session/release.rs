@@ -5,7 +5,7 @@
 //! before gives the same bytes and no second entry; a refusal moves the refusals' chain, never the
 //! journal's head.
 
-use super::checks::judge_all;
+use super::checks::{CLOCK_BEHIND, judge_all};
 use super::{Batch, Examined, Known, Refusal, Reviewed, Signer, Standing};
 use crate::home::HomeError;
 use crate::journal::{Beside, JournalError};
@@ -211,9 +211,13 @@ impl Signer {
     }
 
     /// Puts a refusal on record. Every batch of the bundle is refused with it, but never one whose intent is
-    /// in the journal: its signatures may be out. A paired coordinator gets a signed receipt for each.
+    /// in the journal: its signatures may be out. A paired coordinator gets a signed receipt for each. A
+    /// clock that runs behind is this machine's fault and no batch's: nothing is recorded, which would be final.
     pub fn refuse(&mut self, examined: Examined, now: u64) -> Result<Refused, Ended> {
         let Examined { refusal, authentic, batches } = examined;
+        if refusal.code == CLOCK_BEHIND {
+            return Ok(Refused { refusal, replies: None });
+        }
         let mut replies = Vec::new();
         for (number, known) in batches.into_iter().enumerate() {
             if self.journal.intent(&known.content).is_some() {

@@ -197,6 +197,7 @@ fn pairing_takes_the_words_of_both_keys_and_a_second_file_of_the_policy_takes_a_
     let said = write(&policy);
     assert_eq!(error(&desk.run(&["policy", "install", "policy.json"])), (3, "policy.custodians".to_owned()));
     answer(&desk.run(&["policy", "sign", "policy.json", "--confirm", &said]));
+    assert!(!desk.path("policy.json.new").exists());
     answer(&desk.run(&["policy", "install", "policy.json"]));
     answer(&desk.run(&["policy", "install", "policy.json"]));
     policy.bounds.items_max = 5;

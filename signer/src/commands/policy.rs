@@ -7,7 +7,7 @@
 use super::{Place, now};
 use crate::args::PolicyAction;
 use crate::failure::{Exit, Failure};
-use crate::home::Home;
+use crate::home::{Home, temporary_of};
 use crate::journal::{Beside, Journal};
 use crate::policy;
 use crate::records::Access;
@@ -18,7 +18,7 @@ use airlock_shared::journal::Event;
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::words;
 use serde::Serialize;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -59,9 +59,17 @@ fn sign(place: &Place, file: &Path, out: &Path, confirm: Option<&str>) -> Result
     place.console.note(review::policy(&signed.policy));
     place.console.confirm(confirm, &digest)?;
     policy::sign(vault.device(), &mut signed)?;
-    std::fs::write(out, signed.to_json())
+    replace(out, signed.to_json().as_bytes())
         .map_err(|error| Failure::new(Exit::Transfer, "output", format!("{}: {error}", out.display())))?;
     answer(place, &signed)
+}
+
+/// The file carries other custodians' signatures: after a crash the old or the new one is there.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = temporary_of(path);
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    std::fs::rename(&temporary, path)
 }
 
 fn install(place: &Place, file: &Path) -> Result<(), Failure> {

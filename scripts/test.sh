@@ -97,7 +97,7 @@ install_foreign_clients() {
         .tools/python/bin/pip install --quiet --disable-pip-version-check -r "$wanted"
         cp "$wanted" "$installed"
     fi
-    # The package exists for Linux on x86-64 alone; elsewhere set AIRLOCK_ANVIL, or that one test says that it skips.
+    # This package is for Linux on x86-64; elsewhere set AIRLOCK_ANVIL to one of your own.
     local anvil="$PWD/tests/foreign/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
     if [ -x "$anvil" ]; then export AIRLOCK_ANVIL="$anvil"; fi
     export AIRLOCK_REQUIRE_FOREIGN=1

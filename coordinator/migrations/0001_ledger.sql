@@ -59,7 +59,8 @@ create table holds (
     amount_minor bigint not null check (amount_minor > 0),
     state text not null check (state in ('held', 'settled', 'released')),
     made_at bigint not null,
-    ended_at bigint
+    ended_at bigint,
+    check ((state = 'held') = (ended_at is null))
 );
 
 create table idempotency_keys (

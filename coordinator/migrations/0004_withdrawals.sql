@@ -47,7 +47,8 @@ create table withdrawal_approvals (
     primary key (withdrawal_id, operator_id, revision)
 );
 
--- One row per try to pay. From `exported` on it counts as possibly on chain until it is proven dead.
+-- One row per try to pay. From `exported` on it counts as possibly on chain until it is proven dead. `may_be_signed` is 1
+-- from `exported` on and 0 again only by the signer's signed refusal: a batch that was merely dropped may have been signed.
 create table attempts (
     id text primary key,
     withdrawal_id text not null references withdrawals (id),
@@ -60,6 +61,7 @@ create table attempts (
     unsigned_digest text not null,
     state text not null check (state in ('built', 'exported', 'signed', 'sent', 'included', 'final',
         'failed_on_chain', 'dead', 'replaced')),
+    may_be_signed bigint not null check (may_be_signed in (0, 1)),
     signed_bytes text,
     tx_id text,
     included_height bigint,
@@ -67,6 +69,8 @@ create table attempts (
     made_at bigint not null,
     changed_at bigint not null,
     check (account_nonce is not null or expires_at_ms is not null),
+    check (state in ('built', 'dead', 'replaced') or may_be_signed = 1),
+    check (state not in ('final', 'failed_on_chain') or (included_height is not null and fee_base is not null)),
     check (state in ('built', 'exported', 'dead', 'replaced') or tx_id is not null)
 );
 

@@ -17,10 +17,10 @@ use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
 use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting, verify};
 use airlock_coordinator::pairing;
-use airlock_coordinator::people::create as people;
+use airlock_coordinator::people::{Caller, create as people};
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
-use airlock_coordinator::withdrawals::{self, approval, attempts};
+use airlock_coordinator::withdrawals::{self, WithdrawalError, approval, attempts};
 use airlock_devnet::{ChainHandle, Devnet, DevnetConfig};
 use airlock_shared::approval::digest_of;
 use airlock_shared::batch::{Asset, Content, Context, Kind, Wallet};
@@ -374,6 +374,28 @@ impl Scene {
 
     async fn accept_one(&self, reply: Reply) -> Judged {
         self.accept(&Replies { replies: vec![reply] }).await.remove(0)
+    }
+
+    /// Lets an exported bundle's time run out and drops its batches.
+    async fn drop_expired(&mut self, bundle: &Bundle) {
+        let content = &bundle.envelopes[0].content;
+        let end = i64::try_from(content.expires_at).unwrap() * 1_000;
+        let config = Config::from_toml(&self.config).unwrap();
+        let now = std::mem::replace(&mut self.app, App::open(config, Clock::set_at(end)).await.unwrap());
+        for envelope in &bundle.envelopes {
+            let id = envelope.content.batch_id.to_string();
+            close::abandon(&self.app, &id, "operator:olga", "no answer came").await.unwrap();
+        }
+        self.app = now;
+    }
+
+    async fn cancel(&self, id: &str) -> Result<(), WithdrawalError> {
+        let (id, by) = (id.to_owned(), Caller::User { id: self.user.clone(), partner: self.partner.clone() });
+        let work = async move |unit: &mut airlock_coordinator::ledger::Unit| {
+            let found = withdrawals::store::find(unit.db(), &id).await?.unwrap();
+            approval::cancel(unit, &found, &by, "").await
+        };
+        self.app.writer.commit(move |unit| Box::pin(async move { work(unit).await })).await
     }
 
     async fn rounds(&self) {
@@ -794,6 +816,78 @@ fn an_exported_batch_is_abandoned_only_after_it_expired_and_a_draft_at_any_time(
         let early = close::abandon(&scene.app, &id, "operator:olga", "impatience").await;
         assert!(matches!(early, Err(BatchError::MayBeSigned { .. })));
         assert_eq!(scene.state(&one).await, "signing");
+    });
+}
+
+#[test]
+fn what_was_dropped_unanswered_is_not_given_back_and_late_signatures_are_taken_and_paid_once() {
+    on_each_database(|mut scene| async move {
+        let ids = [
+            scene.withdraw(Network::EVM_DEV, 0x23, "30").await,
+            scene.withdraw(Network::EVM_DEV, 0x24, "31").await,
+        ];
+        let bundle = scene.export(&[Network::EVM_DEV]).await;
+        let replies = scene.signer.sign(&bundle);
+        scene.drop_expired(&bundle).await;
+        assert_eq!((scene.state(&ids[0]).await, scene.state(&ids[1]).await), ("queued", "queued"));
+        // The signer has signed it: whoever has the signatures could pay what is given back here.
+        let cancelled = scene.cancel(&ids[0]).await;
+        assert!(matches!(cancelled, Err(WithdrawalError::MayBeSigned { .. })), "{cancelled:?}");
+        // While another batch has its withdrawals, the answer has to wait, and people are told.
+        let other = scene.batch(Network::EVM_DEV).await;
+        let judged = scene.accept(&replies).await.remove(0);
+        assert!(judged.verdict == Verdict::Rejected && judged.why.contains("not in the queue"), "{judged:?}");
+        assert_eq!(scene.alerts().await, ["batch.late_signatures"]);
+        close::abandon(&scene.app, &other.id, "operator:olga", "its items were signed before").await.unwrap();
+        assert_eq!(scene.accept(&replies).await[0].verdict, Verdict::Signed);
+        assert_eq!(scene.accept(&replies).await[0].verdict, Verdict::Repeated);
+        assert_eq!(scene.state(&ids[1]).await, "signed");
+        scene.finish().await;
+        for id in &ids {
+            assert_eq!(scene.state(id).await, "completed");
+        }
+        assert_eq!(scene.batch_state(&bundle.envelopes[0].content).await, "completed");
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn what_was_dropped_unanswered_is_given_back_once_the_signer_has_refused_it() {
+    on_each_database(|mut scene| async move {
+        for network in BOTH {
+            let id = scene.withdraw(network, 0x23, "30").await;
+            let bundle = scene.export(&[network]).await;
+            scene.drop_expired(&bundle).await;
+            assert!(matches!(scene.cancel(&id).await, Err(WithdrawalError::MayBeSigned { .. })));
+            let refusal = scene.signer.refuse(&bundle);
+            assert_eq!(scene.accept(&refusal).await[0].verdict, Verdict::RefusedBySigner);
+            assert_eq!(scene.accept(&refusal).await[0].verdict, Verdict::Repeated);
+            scene.cancel(&id).await.unwrap();
+            assert_eq!(scene.state(&id).await, "cancelled");
+            assert_eq!(scene.batch_state(&bundle.envelopes[0].content).await, "abandoned");
+            // A refusal is final: signatures after it contradict it.
+            let late = scene.signer.sign(&bundle);
+            assert_eq!(scene.accept(&late).await[0].verdict, Verdict::Rejected);
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn two_consoles_that_bring_the_same_reply_at_once_store_it_once() {
+    on_each_database(|mut scene| async move {
+        scene.withdraw(Network::EVM_DEV, 0x23, "30").await;
+        let bundle = scene.export(&[Network::EVM_DEV]).await;
+        let replies = scene.signer.sign(&bundle);
+        let (one, two) = tokio::join!(scene.accept(&replies), scene.accept(&replies));
+        let verdicts = [one[0].verdict, two[0].verdict];
+        let expected = [Verdict::Signed, Verdict::Repeated];
+        assert!(expected.iter().all(|verdict| verdicts.contains(verdict)), "{one:?} {two:?}");
+        // A document that cannot be read refuses the upload before anything of it counts.
+        let both = vec![replies.to_binary(), b"AIRL".to_vec()];
+        assert!(accept::accept(&scene.app, both, "operator:olga").await.is_err());
+        scene.finish().await;
+        scene.prove().await;
     });
 }
 

@@ -204,6 +204,7 @@ impl From<WithdrawalError> for ApiError {
             }
             WithdrawalError::Revision { .. } => Self::conflict("wrong_revision", error.to_string()),
             WithdrawalError::Raced { .. } => Self::conflict("wrong_state", error.to_string()),
+            WithdrawalError::MayBeSigned { .. } => Self::conflict("may_be_signed", error.to_string()),
             WithdrawalError::LiveAttempt { .. } => Self::conflict("live_attempt", error.to_string()),
             WithdrawalError::OwnRequest { .. } => Self::forbidden("the initiator cannot approve"),
             WithdrawalError::Ledger(error) => error.into(),

@@ -14,7 +14,7 @@ use crate::chain::TxId;
 use crate::db::Db;
 use crate::ledger::Unit;
 use crate::pairing::{self, head};
-use crate::withdrawals::{self, attempts};
+use crate::withdrawals::{self, AttemptState, attempts, queue};
 use airlock_shared::approval;
 use airlock_shared::batch::Content;
 use airlock_shared::document;
@@ -55,12 +55,12 @@ pub struct Judged {
 
 /// Judges every reply of every document, in order.
 pub async fn accept(app: &App, documents: Vec<Vec<u8>>, who: &str) -> Result<Vec<Judged>, BatchError> {
+    // A document that cannot be read refuses the whole upload before anything of it counts.
+    let read =
+        documents.iter().map(|bytes| document::read::<Replies>(bytes)).collect::<Result<Vec<_>, _>>()?;
     let mut judged = Vec::new();
-    for bytes in documents {
-        let replies: Replies = document::read(&bytes)?;
-        for reply in replies.replies {
-            judged.push(judge(app, reply, who).await?);
-        }
+    for reply in read.into_iter().flat_map(|replies| replies.replies) {
+        judged.push(judge(app, reply, who).await?);
     }
     Ok(judged)
 }
@@ -91,6 +91,10 @@ async fn judge(app: &App, reply: Reply, who: &str) -> Result<Judged, BatchError>
         Ok((verdict, why)) => Ok(judged(verdict, why)),
         Err(error @ (BatchError::Illegal(_) | BatchError::Raced { .. })) => {
             Ok(judged(Verdict::Rejected, error.to_string()))
+        }
+        Err(BatchError::TooLate { batch, why }) => {
+            raise(app, "batch.late_signatures", &batch, &why).await?;
+            Ok(judged(Verdict::Rejected, why))
         }
         Err(error) => Err(error),
     }
@@ -142,8 +146,7 @@ async fn examine(app: &App, batch: &Batch, reply: &Reply) -> Result<Examined, Ba
         finalizer::finalize(&content, &reply).map(|signed| extractor::extract(&content, &signed))
     });
     match verified.await? {
-        Ok(extracted) if batch.state == State::Exported => Ok(Examined::Signed(extracted)),
-        Ok(_) => late(app, batch).await,
+        Ok(extracted) => Ok(Examined::Signed(extracted)),
         Err(error) => rejected(error.to_string()),
     }
 }
@@ -169,13 +172,6 @@ async fn compare_with_known(
     }
 }
 
-/// Good signatures for a batch that we have given up: whoever has them can still send them.
-async fn late(app: &App, batch: &Batch) -> Result<Examined, BatchError> {
-    let why = format!("the batch is {}; these signatures came too late and may be on chain", batch.state);
-    raise(app, "batch.late_signatures", &batch.id, &why).await?;
-    Ok(Examined::Ended(Verdict::Rejected, why))
-}
-
 async fn raise(app: &App, kind: &'static str, subject: &str, what: &str) -> Result<(), BatchError> {
     let (subject, what) = (subject.to_owned(), what.to_owned());
     app.writer
@@ -197,8 +193,20 @@ async fn write(
     who: &str,
 ) -> Result<(Verdict, String), BatchError> {
     let batch = store::get(unit.db(), &batch.id).await?;
-    // Another upload may have been faster, or people have dropped the batch.
-    batch.state.next(if signed.is_some() { Event::Sign } else { Event::Refuse })?;
+    // Another upload may have been faster.
+    if store::replies(unit.db(), &batch.id).await?.contains(reply) {
+        return Ok((Verdict::Repeated, "it was accepted before".to_owned()));
+    }
+    let dropped = batch.bundle.is_some() && matches!(batch.state, State::Expired | State::Abandoned);
+    match &signed {
+        Some(_) if !dropped && batch.state != State::Exported => {
+            return Err(late(&batch, format!("the batch is {}", batch.state)));
+        }
+        Some(_) => {}
+        // A refusal of what was dropped is worth having: it proves that nothing was signed.
+        None if dropped => {}
+        None => drop(batch.state.next(Event::Refuse)?),
+    }
     if let Some(error) = extend_journal(unit, &reply.receipt).await? {
         return Ok((Verdict::SignerSuspended, error.to_string()));
     }
@@ -206,9 +214,17 @@ async fn write(
     store::insert_reply(unit.db(), &batch.id, reply, who, now).await?;
     match signed {
         Some(extracted) => {
+            if dropped {
+                revive(unit, &batch, who).await?;
+            }
             let content = store::content(unit.db(), &batch.id).await?;
             sign(unit, &batch, &content, &extracted, who).await?;
             Ok((Verdict::Signed, format!("{} transactions are verified and stored", extracted.len())))
+        }
+        None if dropped => {
+            attempts::never_signed(unit.db(), &batch.id).await?;
+            let why = format!("the batch is {} already: {}", batch.state, refusal_of(&reply.receipt));
+            Ok((Verdict::RefusedBySigner, why))
         }
         None => {
             let why = refusal_of(&reply.receipt);
@@ -216,6 +232,35 @@ async fn write(
             Ok((Verdict::RefusedBySigner, why))
         }
     }
+}
+
+/// Good signatures that cannot be taken now: whoever has them can still send them, so people must know.
+fn late(batch: &Batch, reason: String) -> BatchError {
+    let why = format!("{reason}; these signatures came too late and may be on chain");
+    BatchError::TooLate { batch: batch.id.clone(), why }
+}
+
+/// Good signatures for a batch that was dropped unanswered: its withdrawals come back from the queue, so that what the signer
+/// has signed is sent and followed. One that is in another batch by now must leave that one first.
+async fn revive(unit: &mut Unit, batch: &Batch, who: &str) -> Result<(), BatchError> {
+    let now = unit.now();
+    let why = format!("batch {} was {}, its signatures came late", batch.id, batch.state);
+    for attempt in attempts::of_batch(unit.db(), &batch.id).await? {
+        let found = withdrawals::store::find(unit.db(), &attempt.withdrawal_id).await?;
+        let Some(found) = found.filter(|found| found.state == withdrawals::State::Queued) else {
+            return Err(late(
+                batch,
+                format!("withdrawal {} is not in the queue any more", attempt.withdrawal_id),
+            ));
+        };
+        if attempts::nonce_is_taken(unit.db(), &attempt).await? {
+            return Err(late(batch, format!("another batch uses an account nonce of batch {}", batch.id)));
+        }
+        attempts::step(unit.db(), &attempt.id, attempt.state, AttemptState::Exported, now).await?;
+        queue::take(unit, &found, &batch.id, who).await?;
+        withdrawals::transition(unit, &found.id, withdrawals::Event::Export, who, &why).await?;
+    }
+    Ok(())
 }
 
 fn refusal_of(receipt: &Receipt) -> String {

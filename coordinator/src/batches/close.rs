@@ -59,5 +59,8 @@ pub async fn end(
         attempts::step(unit.db(), &attempt.id, attempt.state, AttemptState::Dead, now).await?;
         queue::put_back(unit, &attempt.withdrawal_id, who, &why).await?;
     }
+    if event == Event::Refuse {
+        attempts::never_signed(unit.db(), &batch.id).await?;
+    }
     Ok(())
 }

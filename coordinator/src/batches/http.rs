@@ -497,6 +497,7 @@ impl From<BatchError> for ApiError {
             BatchError::Approval(_) | BatchError::OtherContent { .. } => Self::refused("approval", text),
             BatchError::Bundle { .. } => Self::conflict("bundle", text),
             BatchError::MayBeSigned { .. } => Self::conflict("may_be_signed", text),
+            BatchError::TooLate { .. } => Self::conflict("too_late", text),
             BatchError::NotSigned { .. } => Self::conflict("not_signed", text),
             BatchError::Document(_) => Self::refused("bad_document", text),
             BatchError::Intake(IntakeError::Incomplete { .. }) => Self::refused("incomplete", text),

@@ -165,6 +165,14 @@ pub enum BatchError {
         /// Its id.
         batch: String,
     },
+    /// Good signatures for a batch that cannot take them now.
+    #[error("{why}")]
+    TooLate {
+        /// Its id.
+        batch: String,
+        /// What is in the way.
+        why: String,
+    },
     /// There is nothing to show yet.
     #[error("batch {batch} is {state}: there is no signed-batch file yet")]
     NotSigned {

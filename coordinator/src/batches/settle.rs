@@ -116,8 +116,7 @@ async fn end_batch(unit: &mut Unit, batch: &str) -> Result<(), BatchError> {
         return Ok(());
     }
     let all = attempts::of_batch(unit.db(), &batch.id).await?;
-    let ended = |state: AttemptState| AttemptState::ALL.into_iter().all(|to| state.step(to).is_err());
-    if !all.iter().all(|attempt| ended(attempt.state)) {
+    if !all.iter().all(|attempt| attempt.state.is_ended()) {
         return Ok(());
     }
     let paid = all.iter().filter(|attempt| attempt.state == AttemptState::Final).count();

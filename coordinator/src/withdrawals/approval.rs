@@ -5,7 +5,7 @@
 
 use super::state::{Event, State};
 use super::store::{self, Withdrawal};
-use super::{WithdrawalError, transition};
+use super::{WithdrawalError, attempts, transition};
 use crate::audit;
 use crate::ledger::Unit;
 use crate::people::Caller;
@@ -43,7 +43,8 @@ pub async fn approve(
     Ok(audit::record(unit.db(), &action, now).await?)
 }
 
-/// The requester's side or an operator cancels; the hold is released in the same commit.
+/// The requester's side or an operator cancels; the hold is released in the same commit. Refused while a batch that was
+/// dropped unanswered may have been signed: whoever has those signatures could pay what was given back.
 pub async fn cancel(
     unit: &mut Unit,
     found: &Withdrawal,
@@ -52,6 +53,9 @@ pub async fn cancel(
 ) -> Result<(), WithdrawalError> {
     if found.state == State::Cancelled {
         return Ok(());
+    }
+    if let Some(batch) = attempts::unanswered(unit.db(), &found.id).await? {
+        return Err(WithdrawalError::MayBeSigned { id: found.id.clone(), batch });
     }
     let who = caller.to_string();
     transition(unit, &found.id, Event::Cancel, &who, "cancelled on request").await?;

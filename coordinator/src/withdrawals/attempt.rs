@@ -5,6 +5,7 @@
 //!   built, exported -> dead            (batch dropped, or expired unsigned / refused by a signed receipt)
 //!   signed, sent -> dead | replaced    (expired on chain by proof | nonce final with another id of ours)
 //!   included -> sent                   (reorg)      included -> failed_on_chain
+//!   dead -> exported                   (its batch was dropped unanswered, and the signatures came after all)
 //! ```
 //!
 //! Used by batches through `store.rs`. What must stay true: from `exported` on it counts as possibly on
@@ -69,9 +70,15 @@ impl AttemptState {
             A::Signed => matches!(to, A::Sent | A::Included | A::Dead | A::Replaced),
             A::Sent => matches!(to, A::Included | A::Dead | A::Replaced),
             A::Included => matches!(to, A::Final | A::FailedOnChain | A::Sent),
-            A::Final | A::FailedOnChain | A::Dead | A::Replaced => false,
+            A::Dead => matches!(to, A::Exported),
+            A::Final | A::FailedOnChain | A::Replaced => false,
         };
         if allowed { Ok(to) } else { Err(IllegalAttempt { from: self, to }) }
+    }
+
+    /// Is nothing more expected of it?
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Final | Self::FailedOnChain | Self::Dead | Self::Replaced)
     }
 
     /// As the table spells it.
@@ -108,8 +115,10 @@ mod tests {
     #[test]
     fn an_ended_attempt_stays_ended() {
         use AttemptState as A;
-        for from in [A::Final, A::FailedOnChain, A::Dead, A::Replaced] {
-            assert!(A::ALL.into_iter().all(|to| from.step(to).is_err()), "{from}");
+        for from in A::ALL.into_iter().filter(|state| state.is_ended()) {
+            // Only a late signature brings one back, and only to where it was when its batch was dropped.
+            let back = |to: A| from == A::Dead && to == A::Exported;
+            assert!(A::ALL.into_iter().all(|to| from.step(to).is_ok() == back(to)), "{from}");
         }
     }
 

@@ -83,8 +83,8 @@ pub async fn insert(db: &mut Db, row: &Attempt) -> Result<(), WithdrawalError> {
     };
     let done = sqlx::query(
         "insert into attempts (id, withdrawal_id, batch_id, item_index, network, source, account_nonce, \
-         expires_at_ms, unsigned_digest, state, made_at, changed_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'built', $10, $10) on conflict do nothing",
+         expires_at_ms, unsigned_digest, state, may_be_signed, made_at, changed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'built', 0, $10, $10) on conflict do nothing",
     )
     .bind(&row.id)
     .bind(&row.withdrawal_id)
@@ -115,13 +115,18 @@ pub async fn step(
     now: UnixMillis,
 ) -> Result<(), WithdrawalError> {
     let to = from.step(to)?;
-    let done = sqlx::query("update attempts set state = $3, changed_at = $4 where id = $1 and state = $2")
-        .bind(id)
-        .bind(from.name())
-        .bind(to.name())
-        .bind(now)
-        .execute(db)
-        .await?;
+    let done = sqlx::query(
+        "update attempts set state = $3, changed_at = $4, \
+         may_be_signed = case when state = 'built' and $5 = 1 then 1 else may_be_signed end \
+         where id = $1 and state = $2",
+    )
+    .bind(id)
+    .bind(from.name())
+    .bind(to.name())
+    .bind(now)
+    .bind(i64::from(to == AttemptState::Exported))
+    .execute(db)
+    .await?;
     changed_one(done.rows_affected(), id, from)
 }
 
@@ -296,6 +301,47 @@ pub async fn signed_before(db: &mut Db, network: Network) -> Result<Vec<String>,
     .bind(network.to_string())
     .fetch_all(db)
     .await?)
+}
+
+/// The signer has refused this batch for ever: its attempts were never signed and never will be.
+pub async fn never_signed(db: &mut Db, batch: &str) -> Result<(), WithdrawalError> {
+    sqlx::query(
+        "update attempts set may_be_signed = 0 where batch_id = $1 and state = 'dead' and tx_id is null",
+    )
+    .bind(batch)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A batch of this withdrawal that left for the signer and was dropped without its answer, if there is one. Whoever has the
+/// signatures could still pay it, unless another transaction at the same account nonce is final.
+pub async fn unanswered(db: &mut Db, withdrawal: &str) -> Result<Option<String>, WithdrawalError> {
+    Ok(sqlx::query_scalar(
+        "select a.batch_id from attempts a where a.withdrawal_id = $1 and a.state = 'dead' and a.tx_id is null \
+         and a.may_be_signed = 1 and not exists (select 1 from attempts b where b.network = a.network \
+         and b.source = a.source and b.account_nonce = a.account_nonce and b.state in ('final', 'failed_on_chain')) \
+         order by a.made_at, a.id limit 1",
+    )
+    .bind(withdrawal)
+    .fetch_optional(db)
+    .await?)
+}
+
+/// Does another attempt that is not dead use this attempt's account nonce?
+pub async fn nonce_is_taken(db: &mut Db, attempt: &Attempt) -> Result<bool, WithdrawalError> {
+    let Bound::AccountNonce(nonce) = attempt.bound else { return Ok(false) };
+    let others: i64 = sqlx::query_scalar(
+        "select count(*) from attempts where network = $1 and source = $2 and account_nonce = $3 \
+         and id <> $4 and state <> 'dead'",
+    )
+    .bind(attempt.network.to_string())
+    .bind(attempt.source.to_string())
+    .bind(stored(nonce, "account nonce")?)
+    .bind(&attempt.id)
+    .fetch_one(db)
+    .await?;
+    Ok(others > 0)
 }
 
 /// Every signed transaction of an attempt: level, transaction id, bytes; lowest level first.

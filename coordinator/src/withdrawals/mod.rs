@@ -59,6 +59,17 @@ pub enum WithdrawalError {
         /// Who.
         who: String,
     },
+    /// It may have been signed: giving its money back could pay twice.
+    #[error(
+        "withdrawal {id} left for the signer in batch {batch}, which was dropped unanswered and may have been signed: \
+         bring the signer's answer to that batch first"
+    )]
+    MayBeSigned {
+        /// Its id.
+        id: String,
+        /// The batch.
+        batch: String,
+    },
     /// Another step came first.
     #[error("withdrawal {id} is no longer {expected}")]
     Raced {

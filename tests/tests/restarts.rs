@@ -7,14 +7,18 @@
 
 use airlock_devnet::Faults;
 use airlock_shared::BaseUnits;
-use airlock_tests::World;
 use airlock_tests::acts::proposal::{Exported, out_folder};
 use airlock_tests::acts::{books, deposits, gap, proposal, settlement};
 use airlock_tests::attack::{approved_by, resealed, stolen_key};
 use airlock_tests::wait::Look;
+use airlock_tests::{Database, Stage, World};
 
 async fn exported() -> (World, Exported, Vec<BaseUnits>) {
-    let world = World::for_test().await.unwrap();
+    exported_on(Database::Sqlite).await
+}
+
+async fn exported_on(database: Database) -> (World, Exported, Vec<BaseUnits>) {
+    let world = World::open(Stage::for_test().unwrap(), database).await.unwrap();
     deposits::arrive(&world).await.unwrap();
     let exported = proposal::propose(&world).await.unwrap();
     let before = settlement::received(&world, &exported.withdrawals).await.unwrap();
@@ -94,7 +98,13 @@ async fn killed_after_the_reply_and_before_the_first_send_it_sends_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_sending_it_sends_the_same_bytes_again() {
-    let (mut world, exported, before) = exported().await;
+    for database in Database::available().unwrap() {
+        killed_in_the_middle_of_sending(database).await;
+    }
+}
+
+async fn killed_in_the_middle_of_sending(database: Database) {
+    let (mut world, exported, before) = exported_on(database).await;
     let signed = gap::sign(&world, &exported).await.unwrap();
     // The nodes take what they are given, and their answers are lost.
     set_faults(&world, &Faults { lose_broadcast_answers: true, ..Faults::default() });
@@ -116,7 +126,13 @@ async fn killed_in_the_middle_of_sending_it_sends_the_same_bytes_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_chain_confirms_it_books_once() {
-    let (mut world, exported, before) = exported().await;
+    for database in Database::available().unwrap() {
+        killed_while_the_chain_confirms(database).await;
+    }
+}
+
+async fn killed_while_the_chain_confirms(database: Database) {
+    let (mut world, exported, before) = exported_on(database).await;
     let signed = gap::sign(&world, &exported).await.unwrap();
     settlement::accept(&world, &signed).await.unwrap().success().unwrap();
     every_state(&world, &exported, &["broadcasted"]).await;

@@ -118,8 +118,7 @@ async fn damaged_missing_and_foreign_frames_are_refused_and_a_full_scan_still_wo
     let broken = attempt(&world, &exported, &folder, &exported.words).await;
     assert_eq!(broken.code, Some(6), "{broken:?}");
 
-    // Enough of them, and beside them a picture with no code in it and one of another transfer's codes, as a camera
-    // sees when it looks away: they change nothing.
+    // Enough of them, and beside them a picture with no code in it, as a camera sees when it looks away.
     camera::scan(&frames, &folder, 5).unwrap();
     let blank = image::GrayImage::from_pixel(400, 400, image::Luma([200]));
     blank.save(folder.join("blank.png")).unwrap();

@@ -7,8 +7,8 @@
 //! error that says how much is missing.
 
 use airlock_shared::frames::{
-    Decoder, Encoder, FrameError, FrameSize, PictureError, Progress, QrImage, ScanError, animation,
-    frames_of_picture,
+    Encoder, FrameError, FrameSize, Payload, PictureError, QrImage, ScanError, animation, frames_of_picture,
+    gather,
 };
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::fs::File;
@@ -176,46 +176,19 @@ fn texts(pictures: &[(PathBuf, Vec<u8>)]) -> Result<Vec<String>, QrError> {
     Ok(texts)
 }
 
-/// Gathers one transfer after the other out of the texts, whatever their order.
-fn transfers(mut texts: Vec<String>) -> Result<Vec<Document>, QrError> {
-    let mut documents = Vec::new();
-    while !texts.is_empty() {
-        let mut decoder = Decoder::new();
-        let mut others = Vec::new();
-        let mut progress = None;
-        let mut payload = None;
-        for text in texts {
-            if payload.is_some() {
-                others.push(text);
-                continue;
-            }
-            match decoder.receive(&text) {
-                Ok(Progress::OtherTransfer { .. }) => others.push(text),
-                Ok(Progress::Received { have, need }) => progress = Some((have, need)),
-                Ok(Progress::Complete(complete)) => payload = Some(complete),
-                Ok(Progress::Foreign | Progress::Repeated) => {}
-                Err(error @ (FrameError::DigestMismatch { .. } | FrameError::Unsolvable { .. })) => {
-                    return Err(error.into());
-                }
-                // A damaged frame is a lost frame.
-                Err(_) => {}
-            }
-        }
-        match (payload, progress) {
-            (Some(payload), _) => {
-                // What is left of the completed transfer must not start it again.
-                others.retain(|text| !matches!(decoder.receive(text), Ok(Progress::Repeated)));
-                decoder.reset();
-                let origin = format!("frames, transfer {}", documents.len() + 1);
-                documents.push(Document { origin, kind: Some(payload.kind), bytes: payload.bytes });
-                bound("documents", documents.len() as u64, MAX_DOCUMENTS as u64)?;
-            }
-            (None, Some((have, need))) => return Err(QrError::Incomplete { have, need }),
-            (None, None) => {}
-        }
-        texts = others;
+/// The documents of a heap of frames. Stray frames of a transfer that is not complete are no error beside
+/// one that is.
+fn transfers(texts: Vec<String>) -> Result<Vec<Document>, QrError> {
+    let gathered = gather(texts, MAX_DOCUMENTS)?;
+    if let (true, Some(missing)) = (gathered.complete.is_empty(), gathered.incomplete.first()) {
+        return Err(QrError::Incomplete { have: missing.have, need: missing.need });
     }
-    Ok(documents)
+    let document = |(number, payload): (usize, Payload)| Document {
+        origin: format!("frames, transfer {}", number + 1),
+        kind: Some(payload.kind),
+        bytes: payload.bytes,
+    };
+    Ok(gathered.complete.into_iter().enumerate().map(document).collect())
 }
 
 /// Where answers go.
@@ -339,6 +312,19 @@ mod tests {
         let read = |path| Inputs::open(&[path]).unwrap().documents().unwrap().remove(0).bytes;
         assert_eq!(read(written.animation), payload(5, 900));
         assert_eq!(read(written.binary), payload(5, 900));
+    }
+
+    #[test]
+    fn a_stray_frame_of_another_transfer_spoils_nothing() {
+        let (whole, other) = (payload(1, 3_000), payload(2, 3_000));
+        let texts = |bytes: &[u8]| -> Vec<_> { Encoder::new(bytes, 1, size()).unwrap().frames().collect() };
+        let mut heap = texts(&other);
+        heap.truncate(1);
+        heap.extend(texts(&whole));
+        heap.extend(texts(&whole));
+        let found = transfers(heap).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].bytes, whole);
     }
 
     #[test]

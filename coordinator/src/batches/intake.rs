@@ -5,7 +5,7 @@
 //! foreign frame is a lost frame and no error, and nothing that comes out of here has been believed yet.
 
 use airlock_shared::document::kind_of;
-use airlock_shared::frames::{Decoder, FrameError, Progress, ScanError, TransferId, frames_of_picture};
+use airlock_shared::frames::{FrameError, ScanError, frames_of_picture, gather};
 
 /// The most parts of one upload: every frame of the longest reply, photographed twice.
 pub const PARTS_MAX: usize = 4_000;
@@ -101,50 +101,14 @@ fn texts(pictures: &[Vec<u8>]) -> Result<Vec<String>, IntakeError> {
     Ok(texts)
 }
 
-/// The payloads of all transfers in the texts, whatever their order.
+/// The documents of a heap of frames. Stray frames of a transfer that is not complete are no error beside
+/// one that is.
 fn transfers(texts: Vec<String>) -> Result<Vec<Vec<u8>>, IntakeError> {
-    let mut documents: Vec<Vec<u8>> = Vec::new();
-    let mut groups: Vec<(TransferId, Vec<String>)> = Vec::new();
-    for text in texts {
-        // A decoder of its own tells which transfer a frame belongs to.
-        let mut probe = Decoder::new();
-        match (probe.receive(&text), probe.transfer_id()) {
-            // A short message is one frame; it may have been photographed often.
-            (Ok(Progress::Complete(whole)), _) if !documents.contains(&whole.bytes) => {
-                documents.push(whole.bytes);
-            }
-            (Ok(Progress::Received { .. }), Some(id)) => {
-                match groups.iter_mut().find(|(known, _)| *known == id) {
-                    Some((_, group)) => group.push(text),
-                    None => groups.push((id, vec![text])),
-                }
-            }
-            // Foreign, repeated, or damaged: a lost frame.
-            _ => {}
-        }
-        bound("documents", documents.len() + groups.len(), DOCUMENTS_MAX)?;
+    let gathered = gather(texts, DOCUMENTS_MAX)?;
+    if let (true, Some(missing)) = (gathered.complete.is_empty(), gathered.incomplete.first()) {
+        return Err(IntakeError::Incomplete { have: missing.have, need: missing.need });
     }
-    for (_, group) in groups {
-        documents.push(payload(&group)?);
-    }
-    Ok(documents)
-}
-
-/// The payload of one transfer's frames.
-fn payload(frames: &[String]) -> Result<Vec<u8>, IntakeError> {
-    let mut decoder = Decoder::new();
-    let (mut have, mut need) = (0, 0);
-    for text in frames {
-        match decoder.receive(text) {
-            Ok(Progress::Complete(whole)) => return Ok(whole.bytes),
-            Ok(Progress::Received { have: now, need: in_all }) => (have, need) = (now, in_all),
-            Err(error @ (FrameError::DigestMismatch { .. } | FrameError::Unsolvable { .. })) => {
-                return Err(error.into());
-            }
-            _ => {}
-        }
-    }
-    Err(IntakeError::Incomplete { have, need })
+    Ok(gathered.complete.into_iter().map(|payload| payload.bytes).collect())
 }
 
 #[cfg(test)]

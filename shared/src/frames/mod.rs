@@ -29,12 +29,14 @@
 //! same hands as the payload authenticates nothing: documents carry their own signatures.
 
 mod fountain;
+mod gather;
 mod picture;
 mod readers;
 mod scan;
 mod size;
 
 pub use fountain::{Decoder, Encoder, Payload, Progress};
+pub use gather::{Gathered, Missing, gather};
 pub use picture::{PictureError, QrImage, animation};
 pub use readers::{QrScanner, Rqrr, Rxing, Scanner};
 pub use scan::{Luma, ScanError, frames_of_picture, scan_picture};
@@ -136,6 +138,14 @@ pub enum FrameError {
     DigestMismatch {
         /// The transfer.
         transfer: TransferId,
+    },
+    /// More transfers lie together than the reader allows.
+    #[error("frames of {found} transfers, at most {most} are read")]
+    TooManyTransfers {
+        /// Transfers found.
+        found: usize,
+        /// The limit.
+        most: usize,
     },
     /// More symbols than any honest transfer needs, and still no solution. The transfer starts again.
     #[error("transfer {transfer} has no solution after {symbols} symbols; it starts again")]

@@ -15,7 +15,7 @@ use crate::db::{Db, random_id};
 use crate::ledger::{AssetCode, Unit};
 use crate::pairing::store::{Signer, WalletRow};
 use crate::pairing::{self};
-use crate::withdrawals::attempts::{self, Attempt, Bound};
+use crate::withdrawals::attempts::{self, Attempt, Bound, InFlight};
 use crate::withdrawals::{AttemptState, Withdrawal, queue};
 use airlock_shared::batch::{
     Asset, Content, Context, EvmContext, Item, Kind, MAX_ITEMS, PolicyRef, TronContext, Wallet,
@@ -67,32 +67,33 @@ pub async fn create(app: &App, request: &Request, operator: &str) -> Result<Made
         .token(&request.asset)
         .ok_or(BatchError::Asset { asset: request.asset.clone(), network: request.network })?
         .clone();
-    let (payer, due, mut left_out) = {
+    let (payer, due, mut left_out, in_flight) = {
         let mut db = app.db.reader().await?;
         let payer = payer(&mut db, &network).await?;
         let limit = items_max(app, request, &payer.policy);
         let (due, left_out) = due(&mut db, request, limit).await?;
-        (payer, due, left_out)
+        // Read before the balance: what becomes final in between may be counted twice, never forgotten.
+        let in_flight = attempts::in_flight(&mut db, payer.wallet.address).await?;
+        (payer, due, left_out, in_flight)
     };
     if due.is_empty() {
         return Err(BatchError::NothingDue { left_out });
     }
     let providers = app.chains.of(request.network).ok_or(BatchError::Network(request.network))?;
     let asked = terms::ask(providers, &network, &token, payer.wallet.address, &due).await?;
-    let in_flight = {
-        let mut db = app.db.reader().await?;
-        sum(attempts::in_flight(&mut db, payer.wallet.address, request.asset.as_str()).await?)?
-    };
-    let taken = affordable(&token, &asked, in_flight, due, &mut left_out)?;
-    if taken.is_empty() {
-        return Err(BatchError::NothingDue { left_out });
-    }
     let lifetime = lifetime(app, &network, &payer.policy);
-    let draft = Draft { creator, network, token, payer, terms: asked.terms, lifetime, taken };
-    let (batch, gone) =
-        app.writer.commit(move |unit| Box::pin(async move { draft.write(unit).await })).await?;
-    left_out.extend(gone);
-    Ok(Made { batch, left_out })
+    let draft = Draft { creator, network, token, payer, asked, in_flight, lifetime, taken: due };
+    match app.writer.commit(move |unit| Box::pin(async move { draft.write(unit).await })).await {
+        Ok((batch, more)) => {
+            left_out.extend(more);
+            Ok(Made { batch, left_out })
+        }
+        Err(BatchError::NothingDue { left_out: more }) => {
+            left_out.extend(more);
+            Err(BatchError::NothingDue { left_out })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn items_max(app: &App, request: &Request, policy: &SignedPolicy) -> usize {
@@ -161,21 +162,50 @@ async fn due(
     Ok((due, left_out))
 }
 
+/// What a wallet can spend now: its final balances less what is on its way out.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    /// Of the asset that moves.
+    asset: BaseUnits,
+    /// Of the native coin, fees of what is on its way included.
+    native: BaseUnits,
+}
+
+impl Free {
+    /// `in_flight` is told once per attempt; the fee of each counts as the dearest quote.
+    fn of(
+        asked: &Asked,
+        in_flight: &[InFlight],
+        token: &TokenConfig,
+        native: &AssetCode,
+    ) -> Result<Self, BatchError> {
+        let dearest = asked.quotes.iter().flatten().max().copied().unwrap_or(BaseUnits::ZERO);
+        let of = |code: &AssetCode| {
+            sum(in_flight.iter().filter(|one| one.asset == code.as_str()).map(|one| one.amount))
+        };
+        let fees = sum(in_flight.iter().map(|_| dearest))?;
+        let native = asked.native_balance.checked_sub(sum([of(native)?, fees])?).unwrap_or(BaseUnits::ZERO);
+        let asset = match token.contract {
+            None => native,
+            Some(_) => asked.balance.checked_sub(of(&token.asset)?).unwrap_or(BaseUnits::ZERO),
+        };
+        Ok(Self { asset, native })
+    }
+}
+
 /// The first in line that the wallet can pay; whoever comes after the first that it cannot pay waits, in order.
 fn affordable(
     token: &TokenConfig,
-    asked: &Asked,
-    in_flight: BaseUnits,
-    due: Vec<Withdrawal>,
+    free: Free,
+    due: Vec<(Withdrawal, Result<BaseUnits, String>)>,
     left_out: &mut Vec<LeftOut>,
 ) -> Result<Vec<Withdrawal>, BatchError> {
-    let native = token.contract.is_none();
-    let free = asked.balance.checked_sub(in_flight).unwrap_or(BaseUnits::ZERO);
+    let is_native = token.contract.is_none();
     let (mut amount, mut fees) = (BaseUnits::ZERO, BaseUnits::ZERO);
     let (mut taken, mut short) = (Vec::new(), false);
-    for (withdrawal, quote) in due.into_iter().zip(&asked.quotes) {
+    for (withdrawal, quote) in due {
         let cost = match quote {
-            Ok(cost) => *cost,
+            Ok(cost) => cost,
             Err(reason) => {
                 let why = format!("the chain says it would fail: {reason}");
                 left_out.push(LeftOut { withdrawal: withdrawal.id, why });
@@ -184,12 +214,12 @@ fn affordable(
         };
         let amount_with = sum([amount, withdrawal.amount_base])?;
         let fees_with = sum([fees, cost])?;
-        let needed = if native { sum([amount_with, fees_with])? } else { amount_with };
-        if short || needed > free || fees_with > asked.native_balance {
+        let needed = if is_native { sum([amount_with, fees_with])? } else { amount_with };
+        if short || needed > free.asset || fees_with > free.native {
             short = true;
             let why = format!(
-                "hot_short: the hot wallet has {free} base units free and {} of the native coin",
-                asked.native_balance
+                "hot_short: the hot wallet has {} base units free and {} of the native coin",
+                free.asset, free.native
             );
             left_out.push(LeftOut { withdrawal: withdrawal.id, why });
             continue;
@@ -206,7 +236,8 @@ struct Draft {
     network: Arc<NetworkConfig>,
     token: TokenConfig,
     payer: Payer,
-    terms: Terms,
+    asked: Asked,
+    in_flight: Vec<InFlight>,
     lifetime: Duration,
     taken: Vec<Withdrawal>,
 }
@@ -214,7 +245,7 @@ struct Draft {
 impl Draft {
     /// Inside the writer's commit: freezes what is still due, and writes all of it.
     async fn write(mut self, unit: &mut Unit) -> Result<(Batch, Vec<LeftOut>), BatchError> {
-        let mut gone = self.still_due(unit.db()).await?;
+        let mut gone = self.still_payable(unit.db()).await?;
         let who = format!("operator:{}", self.creator);
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
@@ -232,8 +263,9 @@ impl Draft {
         Ok((batch, gone))
     }
 
-    /// Drops what was cancelled or taken since the chain was asked; refuses if signer or policy changed.
-    async fn still_due(&mut self, db: &mut Db) -> Result<Vec<LeftOut>, BatchError> {
+    /// Drops what was cancelled or taken since the chain was asked, and what the wallet cannot pay beside everything that is on
+    /// its way by now; refuses if signer or policy changed.
+    async fn still_payable(&mut self, db: &mut Db) -> Result<Vec<LeftOut>, BatchError> {
         let payer = payer(db, &self.network).await?;
         if payer.wallet != self.payer.wallet || payer.policy != self.payer.policy {
             return Err(BatchError::Bundle {
@@ -242,17 +274,25 @@ impl Draft {
         }
         let mut gone = Vec::new();
         let mut kept = Vec::with_capacity(self.taken.len());
-        for withdrawal in std::mem::take(&mut self.taken) {
+        for (withdrawal, quote) in std::mem::take(&mut self.taken).into_iter().zip(self.asked.quotes.clone())
+        {
             let now = crate::withdrawals::store::find(db, &withdrawal.id).await?;
             match now.filter(|now| now.state == withdrawal.state && now.revision == withdrawal.revision) {
-                Some(now) => kept.push(now),
+                Some(now) => kept.push((now, quote)),
                 None => {
                     let why = "it changed while the chain was asked".to_owned();
                     gone.push(LeftOut { withdrawal: withdrawal.id, why });
                 }
             }
         }
-        self.taken = kept;
+        for one in attempts::in_flight(db, self.payer.wallet.address).await? {
+            if !self.in_flight.iter().any(|known| known.id == one.id) {
+                self.in_flight.push(one);
+            }
+        }
+        let native = &self.network.native.asset;
+        let free = Free::of(&self.asked, &self.in_flight, &self.token, native)?;
+        self.taken = affordable(&self.token, free, kept, &mut gone)?;
         if self.taken.is_empty() { Err(BatchError::NothingDue { left_out: gone }) } else { Ok(gone) }
     }
 
@@ -326,7 +366,7 @@ impl Draft {
         expires_at: u64,
     ) -> Result<(Context, Vec<Option<u64>>), BatchError> {
         let (source, count) = (self.payer.wallet.address, self.taken.len());
-        match &self.terms {
+        match &self.asked.terms {
             Terms::Tron { ref_block_bytes, ref_block_hash, head_time_ms, fee_limit_sun, lifetime } => {
                 let lifetime = (*lifetime).min(self.lifetime);
                 let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(0);
@@ -472,6 +512,38 @@ fn free_nonces(next: u64, used: &[u64], count: usize) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_on_its_way_is_not_free_in_either_coin_and_neither_are_its_fees() {
+        let code = |text: &str| text.parse::<AssetCode>().unwrap();
+        let base = |amount: u64| BaseUnits::from(amount);
+        let asked = Asked {
+            terms: Terms::Evm { gas_limit: 1, levels: Vec::new(), next_nonce: 0 },
+            quotes: vec![Ok(base(3)), Err("would fail".to_owned()), Ok(base(5))],
+            balance: base(100),
+            native_balance: base(50),
+        };
+        let one = |id: &str, asset: &str, amount: u64| InFlight {
+            id: id.to_owned(),
+            asset: asset.to_owned(),
+            amount: base(amount),
+        };
+        let in_flight = [one("a", "USDT", 30), one("b", "ETH", 7)];
+        let contract = airlock_shared::Address::new(Network::EVM_DEV, [1; 20]);
+        let token = |contract, asset: &str| TokenConfig {
+            asset: code(asset),
+            contract,
+            scale: airlock_shared::Scale::new(6, 6).unwrap(),
+            withdrawal: None,
+        };
+        let of = |in_flight: &[InFlight], token: TokenConfig| {
+            let free = Free::of(&asked, in_flight, &token, &code("ETH")).unwrap();
+            (free.asset, free.native)
+        };
+        assert_eq!(of(&[], token(Some(contract), "USDT")), (base(100), base(50)));
+        assert_eq!(of(&in_flight, token(Some(contract), "USDT")), (base(70), base(33)));
+        assert_eq!(of(&in_flight, token(None, "ETH")), (base(33), base(33)));
+    }
 
     #[test]
     fn nonces_go_on_after_those_reserved_and_fill_a_gap_first() {

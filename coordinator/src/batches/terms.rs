@@ -81,7 +81,8 @@ pub async fn ask(
     let (terms, quotes) = match network.fees {
         FeeConfig::Tron { fee_limit_sun, expiration } => {
             let limits = TronLimits { fee_limit_sun, expiration, contract: token.contract.is_some() };
-            tron(providers, limits, needed).await?
+            let memos = due.iter().map(|withdrawal| withdrawal.memo.as_deref().map_or(0, str::len)).collect();
+            tron(providers, limits, needed, memos).await?
         }
         FeeConfig::Evm { fee_cap_wei, tip_min_wei, gas_margin_percent, gas_limit_cap, fee_levels } => {
             let limits =
@@ -142,6 +143,7 @@ async fn tron(
     providers: &Providers,
     limits: TronLimits,
     needed: Vec<Result<u64, String>>,
+    memos: Vec<usize>,
 ) -> Result<(Terms, Vec<Result<BaseUnits, String>>), BatchError> {
     let told = providers
         .ask(|node| async move {
@@ -159,12 +161,18 @@ async fn tron(
         .bandwidth_fee_sun
         .saturating_mul(TRON_BYTES)
         .saturating_add(if limits.contract { 0 } else { parameters.create_account_fee_sun });
-    let quote = |energy: Result<u64, String>| {
+    let quote = |(energy, memo_bytes): (Result<u64, String>, usize)| {
         let burn = energy?.saturating_mul(parameters.energy_fee_sun);
         if burn > fee_limit_sun {
             return Err(format!("needs {burn} sun of energy, the fee limit is {fee_limit_sun} sun"));
         }
-        Ok(BaseUnits::from(burn.saturating_add(bandwidth)))
+        let memo = match memo_bytes as u64 {
+            0 => 0,
+            bytes => {
+                parameters.memo_fee_sun.saturating_add(parameters.bandwidth_fee_sun.saturating_mul(bytes))
+            }
+        };
+        Ok(BaseUnits::from(burn.saturating_add(bandwidth).saturating_add(memo)))
     };
     let id = block.id.0;
     let [_, _, _, _, _, _, b6, b7, hash @ ..] = id;
@@ -177,7 +185,7 @@ async fn tron(
         fee_limit_sun,
         lifetime: limits.expiration.min(TRON_LIFETIME_MAX),
     };
-    Ok((terms, needed.into_iter().map(quote).collect()))
+    Ok((terms, needed.into_iter().zip(memos).map(quote).collect()))
 }
 
 struct EvmLimits {

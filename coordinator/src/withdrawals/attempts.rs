@@ -273,20 +273,32 @@ pub async fn nonces_used(db: &mut Db, source: Address, from: u64) -> Result<Vec<
     Ok(rows.into_iter().filter_map(|nonce| u64::try_from(nonce).ok()).collect())
 }
 
-/// What live attempts that are not final will take from this wallet of one asset, base units, one amount each.
-pub async fn in_flight(db: &mut Db, source: Address, asset: &str) -> Result<Vec<BaseUnits>, WithdrawalError> {
-    let rows: Vec<String> = sqlx::query_scalar(
-        "select w.amount_base from attempts a join withdrawals w on w.id = a.withdrawal_id \
-         where a.network = $1 and a.source = $2 and w.asset = $3 \
+/// What a live attempt that is not final will take from its wallet, fee not counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InFlight {
+    /// The attempt's id.
+    pub id: String,
+    /// What moves.
+    pub asset: String,
+    /// How much.
+    pub amount: BaseUnits,
+}
+
+/// Live attempts that pay from this wallet and are not final, in every asset.
+pub async fn in_flight(db: &mut Db, source: Address) -> Result<Vec<InFlight>, WithdrawalError> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "select a.id, w.asset, w.amount_base from attempts a join withdrawals w on w.id = a.withdrawal_id \
+         where a.network = $1 and a.source = $2 \
          and a.state in ('built', 'exported', 'signed', 'sent', 'included')",
     )
     .bind(source.network().to_string())
     .bind(source.to_string())
-    .bind(asset)
     .fetch_all(db)
     .await?;
-    let read = |text: String| {
-        text.parse().map_err(|_| LedgerError::Corrupt { what: format!("amount_base {text}") }.into())
+    let read = |(id, asset, text): (String, String, String)| {
+        let amount =
+            text.parse().map_err(|_| LedgerError::Corrupt { what: format!("amount_base {text}") })?;
+        Ok(InFlight { id, asset, amount })
     };
     rows.into_iter().map(read).collect()
 }

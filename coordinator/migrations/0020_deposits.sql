@@ -32,6 +32,7 @@ create table deposit_addresses (
     unique (network, user_id, label)
 );
 
+create index deposit_addresses_by_address on deposit_addresses (address);
 create index deposit_addresses_by_user on deposit_addresses (user_id, xpub, label);
 
 create table deposits (

@@ -247,6 +247,45 @@ fn completion_pays_from_the_reserve_and_books_the_fee() {
     });
 }
 
+#[test]
+fn nothing_is_paid_to_our_own_wallets_and_deposit_addresses_on_any_network() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        let (cold, other) = (stage::evm_wallet(7).to_string(), stage::evm_wallet(8).to_string());
+        let user = served.ann.id.clone();
+        // A wallet that only an import knows, and an address that Ann has on another EVM network.
+        let (wallet, address) = (cold.clone(), other.clone());
+        let written: Result<(), WithdrawalError> = served
+            .stage
+            .app
+            .writer
+            .commit(move |unit| {
+                Box::pin(async move {
+                    for (sql, at, user) in [
+                        ("insert into signers (identity, fingerprint, name, introduction, state, paired_by, made_at, \
+                          changed_at) values ('s', $1, $2, '', 'active', '', 1, 1)", "f", "n"),
+                        ("insert into wallets (network, address, role, wallet_index, signer, imported_by, made_at) \
+                          values ('eip155:31337', $1, 'cold', 0, 's', $2, 1)", wallet.as_str(), ""),
+                        ("insert into deposit_addresses (number, network, address, user_id, label, xpub, path, \
+                          path_index, made_at) values (1, 'eip155:11155111', $1, $2, '', 'x', 'p', 0, 1)",
+                          address.as_str(), user.as_str()),
+                    ] {
+                        sqlx::query(sql).bind(at).bind(user).execute(unit.db()).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await;
+        written.unwrap();
+        for to in [cold, other] {
+            let body = json!({ "network": EVM, "asset": "USDT", "to": to, "amount": "5" });
+            let (status, body) = served.post_once(&served.ann, "/v1/withdrawals", "k", body).await;
+            assert_eq!((status, body["error"]["code"].as_str()), (422, Some("own_address")), "{body}");
+        }
+    });
+}
+
 fn attempt(id: &str, withdrawal: &str, nonce: u64) -> Attempt {
     Attempt {
         id: id.into(),

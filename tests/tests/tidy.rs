@@ -72,8 +72,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("pairing", &["ledger"]),
     ("outbox", &["ledger"]),
     ("energy", &["ledger", "chain"]),
-    // Money to a deposit address of our own would come back as a deposit: requests ask whose an address is.
-    ("withdrawals", &["ledger", "chain", "outbox", "deposits"]),
+    // Money to a deposit address or wallet of our own would come back: requests ask whose an address is.
+    ("withdrawals", &["ledger", "chain", "outbox", "deposits", "pairing"]),
     ("deposits", &["ledger", "chain"]),
     // Reserves are read where deposits lie.
     ("treasury", &["ledger", "chain", "deposits", "pairing"]),

@@ -273,6 +273,16 @@ pub async fn address(db: &mut Db, address: Address) -> Result<Option<AddressRow>
     .await
 }
 
+/// Was this address given out, on whichever network? A user has one address on all networks that share an xpub, so money sent
+/// to it on another one would come back as a deposit, now or once it is given out there.
+pub async fn is_given_out(db: &mut Db, address: Address) -> Result<bool, sqlx::Error> {
+    let found: i64 = sqlx::query_scalar("select count(*) from deposit_addresses where address = $1")
+        .bind(address.to_string())
+        .fetch_one(&mut *db)
+        .await?;
+    Ok(found > 0)
+}
+
 /// How far a network has been read; `None` before the first start.
 pub async fn cursor(db: &mut Db, network: Network) -> Result<Option<Cursor>, sqlx::Error> {
     let row: Option<(i64, String, String)> =

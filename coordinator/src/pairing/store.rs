@@ -265,6 +265,16 @@ pub async fn insert_wallet(
     Ok(done.rows_affected() == 1)
 }
 
+/// Is this address a wallet of a paired signer, in any role?
+pub async fn is_wallet(db: &mut Db, address: Address) -> Result<bool, PairingError> {
+    let found: i64 = sqlx::query_scalar("select count(*) from wallets where network = $1 and address = $2")
+        .bind(address.network().to_string())
+        .bind(address.to_string())
+        .fetch_one(db)
+        .await?;
+    Ok(found > 0)
+}
+
 /// The wallets of a role on a network, lowest index first.
 pub async fn wallets(db: &mut Db, network: Network, role: Role) -> Result<Vec<WalletRow>, PairingError> {
     let rows: Vec<(String, i64, String)> = sqlx::query_as(

@@ -21,6 +21,7 @@ pub use store::Withdrawal;
 
 use crate::ledger::{Account, LedgerError, Unit};
 use crate::outbox;
+use crate::pairing::PairingError;
 use airlock_shared::MinorUnits;
 
 /// Why a step of a withdrawal did not happen.
@@ -87,6 +88,15 @@ pub enum WithdrawalError {
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl From<PairingError> for WithdrawalError {
+    fn from(error: PairingError) -> Self {
+        match error {
+            PairingError::Ledger(error) => Self::Ledger(error),
+            other => Self::Ledger(LedgerError::Corrupt { what: other.to_string() }),
+        }
+    }
 }
 
 impl From<sqlx::Error> for WithdrawalError {

@@ -12,6 +12,7 @@ use crate::db::random_id;
 use crate::deposits;
 use crate::ledger::store::is_own_wallet;
 use crate::ledger::{AssetCode, Hold, LedgerError, Unit};
+use crate::pairing;
 use airlock_shared::{
     Address, AddressError, AmountError, BaseUnits, Family, MinorUnits, Network, UncheckedAddress,
 };
@@ -186,8 +187,11 @@ pub struct Requester {
 
 /// Holds amount plus fee and writes the withdrawal, pending.
 pub async fn request(unit: &mut Unit, by: &Requester, terms: Terms) -> Result<Withdrawal, WithdrawalError> {
-    let given_out = deposits::store::address(unit.db(), terms.destination).await?.is_some();
-    if given_out || is_own_wallet(unit.db(), terms.destination).await? {
+    let to = terms.destination;
+    let ours = deposits::store::is_given_out(unit.db(), to).await?
+        || is_own_wallet(unit.db(), to).await?
+        || pairing::store::is_wallet(unit.db(), to).await?;
+    if ours {
         return Err(Refusal::Own { to: terms.destination }.into());
     }
     let id = random_id().map_err(|error| LedgerError::Corrupt { what: format!("randomness: {error}") })?;

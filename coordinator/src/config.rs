@@ -401,6 +401,22 @@ mod tests {
     }
 
     #[test]
+    fn a_depth_is_no_finality_for_real_money_and_none_is_none_anywhere() {
+        let evm = |profile: &str, id: &str, finality: &str| {
+            Config::from_toml(&format!(
+                "profile = \"{profile}\"\n[[network]]\nid = \"{id}\"\nproviders = [\"http://127.0.0.1:1\"]\n\
+                 finality = {finality}\n[network.native]\nasset = \"ETH\"\ndecimals = 18\n"
+            ))
+        };
+        assert!(evm("dev", "eip155:31337", "12").is_ok());
+        assert!(evm("main", "eip155:1", "\"finalized\"").is_ok());
+        for (profile, id, depth) in [("dev", "eip155:31337", "0"), ("main", "eip155:1", "200")] {
+            let error = evm(profile, id, depth).unwrap_err().to_string();
+            assert!(error.contains("network[0].finality") && error.contains("finalized"), "{error}");
+        }
+    }
+
+    #[test]
     fn credentials_in_urls_are_never_shown() {
         let config = Config::from_toml(NETWORK).unwrap();
         let shown = format!("{config:?}");

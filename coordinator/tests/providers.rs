@@ -242,6 +242,21 @@ async fn a_second_opinion_comes_from_another_provider() {
 }
 
 #[tokio::test]
+async fn two_providers_on_one_host_are_one_and_refused() {
+    let url = provider(Fault::None).await;
+    let settings = |second: String| Settings {
+        network: Network::EVM_DEV,
+        providers: vec![format!("{url}/key-1"), second],
+        tokens: Vec::new(),
+        final_depth: None,
+        timeout: Duration::from_millis(1500),
+    };
+    let error = Providers::new(settings(format!("{url}/key-2"))).err().unwrap().to_string();
+    assert!(error.contains("same host") && !error.contains("key"), "{error}");
+    assert!(Providers::new(settings(provider(Fault::None).await)).is_ok());
+}
+
+#[tokio::test]
 async fn without_another_provider_there_is_no_second_opinion() {
     for faults in [&[Fault::None][..], &[Fault::None, Fault::ServerError], &[Fault::None, Fault::Lagging]] {
         let providers = providers(faults).await;

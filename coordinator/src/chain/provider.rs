@@ -132,10 +132,21 @@ impl Providers {
     /// Builds the clients. Nothing is asked yet; each provider is checked before its first answer counts.
     pub fn new(settings: Settings) -> Result<Self, ChainError> {
         let settings = Arc::new(settings);
-        let all = Node::all(&settings)?
+        let all: Vec<Provider> = Node::all(&settings)?
             .into_iter()
             .map(|node| Provider { node: Arc::new(node), state: Mutex::default() })
             .collect();
+        for (place, provider) in all.iter().enumerate() {
+            // A second opinion from the same host is the first one again.
+            if all[..place].iter().any(|other| host(other.node.label()) == host(provider.node.label())) {
+                let what = format!(
+                    "{}: another provider of {} has the same host",
+                    provider.node.label(),
+                    settings.network
+                );
+                return Err(ChainError::Settings(what));
+            }
+        }
         Ok(Self { settings, all })
     }
 
@@ -162,7 +173,6 @@ impl Providers {
     /// The place of the provider with the same host as `label`, wherever it stood when the label was written; `None` once it is
     /// not configured any more.
     pub fn place_of(&self, label: &str) -> Option<usize> {
-        let host = |label: &str| label.rsplit_once(' ').map(|(_, host)| host.to_owned());
         self.all.iter().position(|provider| host(provider.node.label()) == host(label))
     }
 
@@ -280,6 +290,11 @@ impl Providers {
         places.sort_unstable();
         places.into_iter().map(|(_, place)| place).collect()
     }
+}
+
+/// Host and port of a label.
+fn host(label: &str) -> Option<&str> {
+    label.rsplit_once(' ').map(|(_, host)| host)
 }
 
 impl Provider {

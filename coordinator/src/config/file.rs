@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ledger::{AssetCode, Assets};
 use airlock_shared::wallet::Role;
-use airlock_shared::{Address, BaseUnits, Family, MinorUnits, Network};
+use airlock_shared::{Address, BaseUnits, Family, MinorUnits, Network, Profile};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -238,6 +238,12 @@ fn finality(key: &str, network: Network, file: Option<&FinalityFile>) -> Result<
     match (network.family(), file) {
         (Family::Tron, None) => Ok(Finality::Solidified),
         (Family::Evm, None) => Ok(Finality::Finalized),
+        // Chains have been reorganised by more than a hundred blocks: a depth is a guess that real money cannot rest on.
+        (Family::Evm, Some(FinalityFile::Depth(depth)))
+            if *depth == 0 || network.profile() == Profile::Main =>
+        {
+            Err(refused(key, depth, "\"finalized\"; a depth above 0 serves test and dev networks only"))
+        }
         (Family::Evm, Some(FinalityFile::Depth(depth))) => Ok(Finality::Depth(*depth)),
         (Family::Tron, Some(FinalityFile::Name(name))) if name == "solidified" => Ok(Finality::Solidified),
         (Family::Evm, Some(FinalityFile::Name(name))) if name == "finalized" => Ok(Finality::Finalized),

@@ -34,6 +34,18 @@ fn every_refusal_has_the_one_shape() {
             (400, "user_needed", http.get(url("/v1/balances")).bearer_auth(token)),
             (404, "not_found", http.get(url("/v1/balances?user=nobody")).bearer_auth(token)),
             (404, "not_found", http.get(url("/v1/withdrawals/nothing")).bearer_auth(token)),
+            (400, "bad_query", http.get(url("/v1/batches?limit=0")).bearer_auth(token)),
+            (400, "bad_query", http.get(url("/v1/batches?state=done")).bearer_auth(token)),
+            (
+                422,
+                "why_needed",
+                http.post(url("/v1/alerts/x/close")).bearer_auth(token).body("{\"why\":\"\"}"),
+            ),
+            (
+                422,
+                "why_needed",
+                http.post(url("/v1/batches/x/abandon")).bearer_auth(token).body("{\"why\":\"a\\u0000\"}"),
+            ),
             (413, "body_too_large", http.post(&approve).bearer_auth(token).body(big)),
         ];
         for (status, code, request) in cases {
@@ -139,6 +151,48 @@ fn a_hundred_parallel_repeats_have_one_effect_and_one_answer() {
         served.stage.give(&served.bob.id, "USDT", 100_000_000).await;
         assert_eq!(served.post_once(&served.bob, "/v1/withdrawals", "k", good).await.0, 201);
         served.stage.prove().await;
+    });
+}
+
+#[test]
+fn a_repeat_gets_the_first_answer_although_the_settings_changed_since() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        let to = "TWd4WrZ9wn84f5x1hZhL4DHvk738ns5jwb";
+        let body = json!({ "network": TRON, "asset": "USDT", "to": to, "amount": "5" });
+        let first = served.post_once(&served.ann, "/v1/withdrawals", "k", body.clone()).await;
+        assert_eq!(first.0, 201, "{}", first.1);
+        // A coordinator that was started again with a higher minimum.
+        let networks = stage::NETWORKS.replace("amount_min = \"2\"", "amount_min = \"50\"");
+        let config = format!("{networks}\n[database]\nurl = {:?}\n", served.stage.url);
+        let config = airlock_coordinator::config::Config::from_toml(&config).unwrap();
+        let app = airlock_coordinator::app::App::open(config, served.stage.app.clock.clone()).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1/withdrawals", listener.local_addr().unwrap());
+        let router = airlock_coordinator::api::router(app);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let ask = |key: &str| {
+            let request = served.http.post(&url).bearer_auth(&served.ann.token).json(&body);
+            answer(request.header("Idempotency-Key", key))
+        };
+        assert_eq!(ask("k").await, first);
+        assert_eq!(ask("other").await.1["error"]["code"], "below_minimum");
+        served.stage.prove().await;
+    });
+}
+
+#[test]
+fn a_text_that_no_database_can_hold_is_the_callers_mistake() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        for path in ["/v1/balances?user=%00", "/v1/withdrawals/%00", "/v1/batches/%00"] {
+            let (status, body) = served.get(&served.operator, path).await;
+            assert!(status == 400 || status == 404, "{path}: {body}");
+        }
+        let body = json!({ "user": "a\u{0}", "network": TRON });
+        let (status, body) = served.post(&served.operator, "/v1/deposit-addresses", body).await;
+        assert!(status == 400 || status == 404, "{body}");
     });
 }
 

@@ -171,6 +171,10 @@ impl From<sqlx::Error> for ApiError {
                 tracing::error!(%error, "the database is away");
                 Self::unavailable("the database is not available")
             }
+            // PostgreSQL's `character_not_in_repertoire`: a text with a NUL in it, which it cannot hold.
+            sqlx::Error::Database(error) if error.code().as_deref() == Some("22021") => {
+                Self::bad_request("bad_text", "a text holds a character that cannot be stored")
+            }
             error => Self::internal(error),
         }
     }

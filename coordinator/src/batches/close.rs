@@ -18,9 +18,14 @@ pub async fn expire(app: &App) -> Result<(), BatchError> {
     for batch in overdue {
         app.writer
             .commit(move |unit| {
-                Box::pin(
-                    async move { end(unit, &batch, Event::Expire, "system", "not exported in time").await },
-                )
+                Box::pin(async move {
+                    // Another network's round, another coordinator or an operator may have been faster.
+                    let now = store::get(unit.db(), &batch.id).await?;
+                    if now.state != batch.state {
+                        return Ok(());
+                    }
+                    end(unit, &now, Event::Expire, "system", "not exported in time").await
+                })
             })
             .await?;
     }

@@ -10,8 +10,9 @@ use super::intake::{self, IntakeError};
 use super::store::{self, Batch, SealedBundle};
 use super::{BatchError, LeftOut, approve, close, file};
 use crate::alerts;
-use crate::api::{ApiError, Body, Query, moment};
+use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
+use crate::audit;
 use crate::db::Db;
 use crate::ledger::AssetCode;
 use crate::people::Caller;
@@ -139,8 +140,15 @@ async fn list(
 ) -> Result<Json<Value>, ApiError> {
     caller.operator()?;
     let mut db = app.db.reader().await?;
-    let limit = query.limit.unwrap_or(50).clamp(1, LIST_MAX);
-    let rows = store::list(&mut db, query.state.as_deref().unwrap_or_default(), limit).await?;
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=LIST_MAX).contains(&limit) {
+        return Err(ApiError::bad_request("bad_query", "limit: 1 to 200"));
+    }
+    let state = query.state.unwrap_or_default();
+    if !state.is_empty() && super::State::from_name(&state).is_none() {
+        return Err(ApiError::bad_request("bad_query", "state: no such state"));
+    }
+    let rows = store::list(&mut db, &state, limit).await?;
     let mut batches = Vec::with_capacity(rows.len());
     for row in rows {
         batches.push(summary(&app, &row)?);
@@ -217,6 +225,16 @@ struct Why {
     why: String,
 }
 
+impl Why {
+    fn check(&self) -> Result<(), ApiError> {
+        let fits = (1..=WHY_MAX_BYTES).contains(&self.why.len()) && !self.why.chars().any(char::is_control);
+        if fits {
+            return Ok(());
+        }
+        Err(ApiError::refused("why_needed", "say why, in 1 to 500 bytes without control characters"))
+    }
+}
+
 async fn abandon(
     State(app): State<App>,
     caller: Caller,
@@ -224,9 +242,7 @@ async fn abandon(
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
     caller.operator()?;
-    if body.why.is_empty() || body.why.len() > WHY_MAX_BYTES {
-        return Err(ApiError::refused("why_needed", "say why, in 1 to 500 bytes"));
-    }
+    body.check()?;
     let batch = close::abandon(&app, &id, &caller.to_string(), &body.why).await?;
     Ok(Json(summary(&app, &batch)?))
 }
@@ -450,26 +466,32 @@ async fn list_alerts(State(app): State<App>, caller: Caller) -> Result<Json<Valu
 async fn close_alert(
     State(app): State<App>,
     caller: Caller,
+    RequestId(request_id): RequestId,
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
-    let operator = caller.operator()?;
-    tracing::info!(operator, alert = id, why = body.why, "alert closed");
-    let alert = id.clone();
-    let closed = app
-        .writer
+    caller.operator()?;
+    body.check()?;
+    let (alert, who) = (id.clone(), caller.to_string());
+    app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                Ok::<_, ApiError>(alerts::close(unit.db(), &alert, now).await?)
+                if !alerts::close(unit.db(), &alert, now).await? {
+                    return Err(ApiError::not_found("open alert"));
+                }
+                let action = audit::Action {
+                    who: &who,
+                    action: "alert.close",
+                    subject: &alert,
+                    request_id: &request_id,
+                    detail: &body.why,
+                };
+                Ok(audit::record(unit.db(), &action, now).await?)
             })
         })
         .await?;
-    if closed {
-        Ok(Json(json!({ "id": id, "state": "closed" })))
-    } else {
-        Err(ApiError::not_found("open alert"))
-    }
+    Ok(Json(json!({ "id": id, "state": "closed" })))
 }
 
 impl From<BatchError> for ApiError {

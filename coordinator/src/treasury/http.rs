@@ -34,10 +34,11 @@ async fn opening_capital(
     Once { body, ticket }: Once<OpeningCapital>,
 ) -> Result<Response, ApiError> {
     caller.operator()?;
-    let opening = super::check(&app.config, &body.network, &body.wallet, &body.asset, &body.amount_base)?;
-    let who = caller.to_string();
+    let (who, settings) = (caller.to_string(), app.clone());
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
+            let OpeningCapital { network, wallet, asset, amount_base } = body;
+            let opening = super::check(&settings.config, &network, &wallet, &asset, &amount_base)?;
             super::open(unit, &opening, &request_id, &who, &request_id).await?;
             Ok(json!({
                 "id": request_id, "network": opening.wallet.network(), "wallet": opening.wallet.to_string(),

@@ -57,13 +57,14 @@ async fn create(
     let (user, partner) = user_named(&app, &caller, body.user.as_deref()).await?;
     let asked =
         Asked { network: body.network, asset: body.asset, to: body.to, amount: body.amount, memo: body.memo };
-    let terms = request::check(&app.config, &asked)?;
     let requester = Requester { partner, user, who: caller.to_string() };
-    let assets = app.config.assets.clone();
+    let settings = app.clone();
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
+            // Inside, so that a repeat gets the first answer although the settings have changed since.
+            let terms = request::check(&settings.config, &asked)?;
             let row = request::request(unit, &requester, terms).await?;
-            shown(&assets, &row)
+            shown(&settings.config.assets, &row)
         })
     })
     .await

@@ -25,8 +25,8 @@ use ed25519_dalek::SigningKey;
 pub const MAX_BUNDLE: usize = 16;
 /// The most signers whose heads or replies one batch may carry.
 pub const MAX_SIGNERS: usize = 16;
-/// The most journal entries a receipt may carry.
-pub const MAX_UNACKNOWLEDGED: usize = 64;
+/// The most journal entries a receipt may carry: some 250 batches whose replies were all lost.
+pub const MAX_UNACKNOWLEDGED: usize = 512;
 /// The most signatures of one batch by one signer.
 pub const MAX_SIGNATURES: usize = MAX_ITEMS * (MAX_LEVELS + 1);
 

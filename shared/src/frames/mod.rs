@@ -34,6 +34,7 @@ mod picture;
 mod readers;
 mod scan;
 mod size;
+pub mod ur;
 
 pub use fountain::{Decoder, Encoder, Payload, Progress};
 pub use gather::{Gathered, Missing, gather};

@@ -20,6 +20,7 @@ pub(crate) enum Format {
     EvmForeign,
     InvalidRlp,
     Bip39,
+    Hardware,
     /// Known, not run yet.
     Later(&'static str),
 }
@@ -39,6 +40,7 @@ impl Format {
             Self::EvmForeign => "EVM foreign transactions",
             Self::InvalidRlp => "invalid RLP",
             Self::Bip39 => "BIP-39",
+            Self::Hardware => "messages of hardware wallets",
             Self::Later(kind) => kind,
         }
     }
@@ -59,8 +61,8 @@ pub(crate) fn detect(document: &Value) -> Option<Format> {
         ("cases", &["rlp"], Format::InvalidRlp),
         ("cases", &["safe_tx_hash"], Format::Later("Safe multisig")),
         ("cases", &["venue", "operation"], Format::Later("exchange venue signing")),
-        ("cases", &["type", "cbor"], Format::Later("Uniform Resources of hardware wallets")),
-        ("cases", &["type", "ur"], Format::Later("Uniform Resources of hardware wallets")),
+        ("cases", &["type", "cbor"], Format::Hardware),
+        ("cases", &["type", "ur"], Format::Hardware),
     ];
     let has_entry = |list: &str, keys: &[&str]| {
         crate::list(document, list).iter().any(|entry| keys.iter().all(|key| entry.get(key).is_some()))

@@ -7,6 +7,7 @@
 mod case;
 mod evm;
 mod format;
+mod hardware;
 mod keys;
 mod report;
 mod tron;
@@ -57,6 +58,7 @@ pub fn run(text: &str) -> Report {
             let well_formed = "format_ok_but_refuse_as_destination";
             each(&document, well_formed, &["input"], evm::address_well_formed, &mut report);
         }
+        Format::Hardware => each(&document, "cases", &["id"], hardware::message, &mut report),
         Format::Bip39 => keys::bip39_file(&document, &mut report),
         Format::Later(kind) => {
             report.record(String::new(), Ok(Outcome::Skipped(format!("{kind} (a later format)"))))

@@ -54,6 +54,16 @@ fn evm_transactions_equal_those_of_other_libraries() {
 }
 
 #[test]
+fn messages_of_hardware_wallets_are_written_again_byte_for_byte() {
+    all_pass("ur-hardware.json", &[]);
+    let text = fixture("ur-hardware.json");
+    let altered = run(&text.replacen("a201d825509b", "a201d826509b", 1));
+    assert_eq!((altered.passed, altered.failed), (4, 1));
+    let doubled = run(&text.replacen("a201d825509b", "a201d82550009b", 1));
+    assert_eq!((doubled.passed, doubled.failed), (4, 1));
+}
+
+#[test]
 fn an_altered_expectation_is_the_first_failure() {
     let text = fixture("tron-transactions.json").replacen("\"amount\": \"1\"", "\"amount\": \"2\"", 1);
     let report = run(&text);

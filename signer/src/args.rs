@@ -58,6 +58,12 @@ pub enum Command {
     Xpub(Xpub),
     /// Pair with a coordinator by words compared aloud.
     Pair(Pair),
+    /// Change passphrases, or how long guessing one takes.
+    Passphrase {
+        /// What about them.
+        #[command(subcommand)]
+        action: PassphraseAction,
+    },
     /// Sign, install or show a policy.
     Policy {
         /// Which.
@@ -98,18 +104,80 @@ pub struct Init {
     /// How many custodians it takes [default: all of them].
     #[arg(long, value_name = "N")]
     pub threshold: Option<u64>,
-    /// Memory for the key derivation, in KiB (47104 to 1048576).
-    #[arg(long, value_name = "KIB", default_value_t = 262_144)]
-    pub kdf_memory_kib: u32,
-    /// Passes over that memory.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub kdf_passes: u32,
+    /// What opening the vault costs [default: 262144 KiB in 3 passes].
+    #[command(flatten)]
+    pub kdf: Kdf,
     /// Write the mnemonic to this file descriptor instead of the terminal.
     #[arg(long, value_name = "N", conflicts_with = "no_mnemonic_display")]
     pub mnemonic_fd: Option<u32>,
     /// Show the mnemonic to nobody: without a backup the keys die with the vault. For demonstrations.
     #[arg(long)]
     pub no_mnemonic_display: bool,
+}
+
+/// What stretching a passphrase costs, and so what guessing it costs.
+#[derive(Args, Debug)]
+pub struct Kdf {
+    /// Memory for the key derivation, in KiB (47104 to 1048576).
+    #[arg(long, value_name = "KIB")]
+    pub kdf_memory_kib: Option<u32>,
+    /// Passes over that memory (1 to 16).
+    #[arg(long, value_name = "N")]
+    pub kdf_passes: Option<u32>,
+    /// Measure this machine and take what costs about so many milliseconds, 1500 for example.
+    #[arg(long, value_name = "MS", conflicts_with_all = ["kdf_memory_kib", "kdf_passes"], value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub kdf_target_ms: Option<u64>,
+}
+
+/// `passphrase`.
+#[derive(Subcommand, Debug)]
+pub enum PassphraseAction {
+    /// Seal the vault again under new passphrases, or under the same ones and a dearer key derivation.
+    Change(PassphraseChange),
+}
+
+/// `passphrase change`.
+#[derive(Args, Debug)]
+pub struct PassphraseChange {
+    /// Which part of the vault.
+    #[arg(long, value_enum, default_value_t = Compartments::All)]
+    pub compartment: Compartments,
+    /// Keep the passphrases; only the key derivation changes.
+    #[arg(long, conflicts_with_all = ["new_passphrase_file", "new_passphrase_fd", "new_spending_passphrase_file", "new_spending_passphrase_fd"])]
+    pub keep: bool,
+    /// Read the new passphrase from this file (mode 0600).
+    #[arg(long, value_name = "PATH", conflicts_with = "new_passphrase_fd")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Read the new passphrase from this file descriptor.
+    #[arg(long, value_name = "N")]
+    pub new_passphrase_fd: Option<u32>,
+    /// The same for the spending compartment [default: the new passphrase above].
+    #[arg(long, value_name = "PATH", conflicts_with = "new_spending_passphrase_fd")]
+    pub new_spending_passphrase_file: Option<PathBuf>,
+    /// The same for the spending compartment.
+    #[arg(long, value_name = "N")]
+    pub new_spending_passphrase_fd: Option<u32>,
+    /// What opening costs from now on; never less than before [default: as before].
+    #[command(flatten)]
+    pub kdf: Kdf,
+}
+
+/// Which part of a vault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Compartments {
+    /// Identity, roster, pairings.
+    Identity,
+    /// The spending keys.
+    Spending,
+    /// All that the vault has.
+    All,
+}
+
+impl Compartments {
+    /// Is the identity compartment meant?
+    pub const fn identity(self) -> bool {
+        !matches!(self, Self::Spending)
+    }
 }
 
 /// `addresses`.

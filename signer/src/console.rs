@@ -88,6 +88,26 @@ impl Console {
         }
     }
 
+    /// The passphrase that replaces one: from a file, a descriptor, or typed twice.
+    pub fn replacement(
+        &self,
+        file: Option<&Path>,
+        descriptor: Option<u32>,
+        prompt: &str,
+    ) -> Result<Passphrase, Failure> {
+        let source = match (file, descriptor) {
+            (Some(path), _) => Source::File(path.into()),
+            (None, Some(number)) => Source::Descriptor(number),
+            (None, None) => Source::Terminal,
+        };
+        read_twice(&source, prompt)
+    }
+
+    /// Does a script give the spending compartment a passphrase of its own?
+    pub const fn has_spending_source(&self) -> bool {
+        self.spending.is_some()
+    }
+
     /// What will open the spending compartment after review. Files and descriptors are read now, before
     /// the sandbox closes them; a person is asked only when it is time.
     pub fn spending_answer(&self, identity: Passphrase) -> Result<SpendingAnswer, Failure> {

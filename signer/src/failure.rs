@@ -188,6 +188,7 @@ impl From<VaultError> for Failure {
         let code = match &error {
             VaultError::DoesNotOpen { .. } => "wrong_passphrase",
             VaultError::WeakKdf { .. } => "weak_kdf",
+            VaultError::WeakerKdf { .. } => "weaker_kdf",
             VaultError::ExcessiveKdf { .. } => "excessive_kdf",
             VaultError::TooLittleMemory { .. } => "too_little_memory",
             VaultError::NoSpending => "no_spending_keys",

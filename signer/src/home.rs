@@ -5,6 +5,9 @@
 //! whatever fails (temporary file, fsync, rename, fsync of the directory); the lock is taken before a
 //! mutating command reads anything, and dies with its process, so a killed holder leaves no deadlock.
 
+#[cfg(test)]
+pub(crate) mod power;
+
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -188,16 +191,43 @@ pub fn read_private(path: &Path, limit: u64) -> Result<Vec<u8>, HomeError> {
 pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let temporary = temporary_of(path);
     // What a crash left behind is no one's: nothing ever reads a temporary file.
+    step(Step::Remove(&temporary)).map_err(at(&temporary))?;
     match std::fs::remove_file(&temporary) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(at(&temporary)(error)),
     }
+    step(Step::Create(&temporary)).map_err(at(&temporary))?;
     let mut file = open_private(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-    file.write_all(bytes).map_err(at(&temporary))?;
-    file.sync_all().map_err(at(&temporary))?;
-    std::fs::rename(&temporary, path).map_err(at(path))?;
+    step(Step::Write(&temporary, bytes)).and_then(|()| file.write_all(bytes)).map_err(at(&temporary))?;
+    step(Step::SyncFile(&temporary)).and_then(|()| file.sync_all()).map_err(at(&temporary))?;
+    step(Step::Rename(&temporary, path))
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .map_err(at(path))?;
+    step(Step::SyncDirectory).map_err(at(path))?;
     sync_directory(path)
+}
+
+/// What [`replace_private`] is about to do. Tests record the steps and cut the power at any of them.
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests look inside"))]
+enum Step<'a> {
+    Remove(&'a Path),
+    Create(&'a Path),
+    Write(&'a Path, &'a [u8]),
+    SyncFile(&'a Path),
+    Rename(&'a Path, &'a Path),
+    SyncDirectory,
+}
+
+#[cfg(not(test))]
+#[allow(clippy::unnecessary_wraps, reason = "in tests the power may go")]
+fn step(_: Step<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+fn step(about_to: Step<'_>) -> io::Result<()> {
+    power::step(about_to)
 }
 
 /// Makes the directory entry of `path` durable.

@@ -14,6 +14,7 @@ pub mod familiar;
 pub mod home;
 pub mod journal;
 pub mod keys;
+pub mod machine;
 pub mod memory;
 pub mod policy;
 pub mod qr;

@@ -358,3 +358,49 @@ fn a_second_process_on_one_home_is_told_so() {
     let busy = desk.run_at(world.home.root(), &["sign", "bundle.bin", "--out", "x", "--confirm", "zoo"]);
     assert_eq!(error(&busy), (5, "busy".to_owned()));
 }
+
+#[test]
+fn a_passphrase_is_changed_and_its_stretching_only_ever_grows() {
+    let desk = Desk::new();
+    let made = desk.init();
+    desk.private("new", "another passphrase for tests");
+    let same = desk.run(&["passphrase", "change", "--new-passphrase-file", "pass"]);
+    assert_eq!(error(&same), (4, "passphrase".to_owned()));
+    let stronger = ["--kdf-memory-kib", "49152", "--kdf-passes", "2"];
+    let changed = answer(
+        &desk.run(&[&["passphrase", "change", "--new-passphrase-file", "new"], &stronger[..]].concat()),
+    );
+    assert_eq!(
+        (changed["identity"]["memory_kib"].as_u64(), changed["spending"]["passes"].as_u64()),
+        (Some(49_152), Some(2))
+    );
+    assert_eq!(error(&desk.run(&["identity"])), (4, "wrong_passphrase".to_owned()));
+    desk.private("pass", "another passphrase for tests");
+    assert_eq!(answer(&desk.run(&["identity"]))["key"], made["identity"]);
+    assert_eq!(answer(&desk.run(&["addresses", "--role", "hot"]))["wallets"].as_array().unwrap().len(), 2);
+    let weaker = desk.run(&["passphrase", "change", "--keep", "--kdf-passes", "1"]);
+    assert_eq!(error(&weaker), (4, "weaker_kdf".to_owned()));
+    let measured = answer(&desk.run(&["passphrase", "change", "--keep", "--kdf-target-ms", "1"]));
+    assert_eq!(measured["identity"]["memory_kib"].as_u64(), Some(49_152));
+}
+
+#[test]
+fn a_spending_passphrase_of_its_own_is_never_merged_unasked_and_changes_alone() {
+    let desk = Desk::new();
+    desk.private("own", "the spending passphrase");
+    desk.private("new", "another passphrase for tests");
+    let own = ["--spending-passphrase-file", "own"];
+    let init = ["init", "--name", "a", "--profile", "dev", "--kdf-memory-kib", "47104", "--kdf-passes", "1"];
+    answer(&desk.run(&[&init[..], &["--no-mnemonic-display"], &own].concat()));
+    let change = ["passphrase", "change", "--new-passphrase-file", "new"];
+    assert_eq!(error(&desk.run(&[&change[..], &own].concat())), (2, "usage".to_owned()));
+    assert_eq!(error(&desk.run(&change)), (4, "wrong_passphrase".to_owned()));
+    answer(&desk.run(&[&change[..], &["--compartment", "identity"]].concat()));
+    desk.private("pass", "another passphrase for tests");
+    let alone =
+        ["passphrase", "change", "--compartment", "spending", "--new-spending-passphrase-file", "last"];
+    desk.private("last", "the last spending passphrase");
+    answer(&desk.run(&[&alone[..], &own].concat()));
+    assert_eq!(error(&desk.run(&[&["addresses"][..], &own].concat())), (4, "wrong_passphrase".to_owned()));
+    answer(&desk.run(&["addresses", "--spending-passphrase-file", "last"]));
+}

@@ -4,7 +4,7 @@
 //! What must stay true: nothing is overwritten; a failure anywhere leaves no vault behind; the mnemonic
 //! goes to the terminal, to a descriptor, or (said loudly) to nobody.
 
-use super::{Place, now};
+use super::{Place, cost_asked, now};
 use crate::args::Init;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
@@ -44,7 +44,7 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
     let name = person(&args.name)?;
     let profile = Profile::from_name(&args.profile)
         .ok_or_else(|| Failure::usage(format!("profile {:?} is not main, test or dev", args.profile)))?;
-    let cost = KdfCost::new(args.kdf_memory_kib, args.kdf_passes)?;
+    let cost = cost_asked(place, &args.kdf, KdfCost::DEFAULT)?;
     let home = Home::create(&place.root)?;
     let _lock = home.lock()?;
     for path in [home.vault(), home.journal(), home.refusals(), home.policy()] {

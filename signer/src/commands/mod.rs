@@ -12,21 +12,23 @@ mod init;
 mod inspect;
 mod journal;
 mod pair;
+mod passphrase;
 mod policy;
 mod sign;
 mod xpub;
 
-use crate::args::{Command, CommandLine};
+use crate::args::{Command, CommandLine, Kdf};
 use crate::console::{Console, SpendingAnswer};
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
 use crate::keys::Master;
+use crate::machine;
 use crate::memory::{self, Protection};
 use crate::sandbox;
-use crate::vault::Vault;
+use crate::vault::{KdfCost, Vault};
 use airlock_shared::{Network, Profile};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Carries out one command.
 pub fn run(line: CommandLine) -> Result<(), Failure> {
@@ -43,6 +45,7 @@ pub fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Addresses(args) => addresses::run(&place, &args),
         Command::Xpub(args) => xpub::run(&place, &args),
         Command::Pair(args) => pair::run(&place, &args),
+        Command::Passphrase { action } => passphrase::run(&place, &action),
         Command::Policy { action } => policy::run(&place, action),
         Command::Inspect(args) => inspect::run(&place, &args),
         Command::Sign(args) => sign::run(&place, &args),
@@ -90,7 +93,7 @@ impl Place {
 
     /// Says which network interfaces are up. They are read from the file system, not from a socket.
     pub fn warn_of_interfaces(&self) {
-        let up = interfaces_up();
+        let up = machine::interfaces_up();
         if !up.is_empty() {
             self.console.note(format_args!(
                 "ATTENTION: network interfaces are up on this machine: {}",
@@ -121,12 +124,18 @@ pub fn unlock(vault: &Vault, answer: SpendingAnswer) -> Result<Master, Failure> 
     Err(Failure::new(Exit::Vault, "vault", "the spending compartment holds another seed"))
 }
 
-fn interfaces_up() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/sys/class/net") else { return Vec::new() };
-    let is_up =
-        |path: &Path| std::fs::read_to_string(path.join("operstate")).is_ok_and(|state| state.trim() == "up");
-    let up = entries.flatten().filter(|entry| is_up(&entry.path()));
-    up.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name != "lo").collect()
+/// What the options ask the key derivation to cost; `usual` where they say nothing.
+pub fn cost_asked(place: &Place, asked: &Kdf, usual: KdfCost) -> Result<KdfCost, Failure> {
+    let Some(target_ms) = asked.kdf_target_ms else {
+        let memory_kib = asked.kdf_memory_kib.unwrap_or(usual.memory_kib());
+        return Ok(KdfCost::new(memory_kib, asked.kdf_passes.unwrap_or(usual.passes()))?);
+    };
+    // The kernel promises memory that it does not have; filling all of it would end other programs.
+    let limit_kib =
+        machine::memory_available_kib().map_or(u32::MAX, |kib| u32::try_from(kib / 2).unwrap_or(u32::MAX));
+    let cost = KdfCost::calibrate(Duration::from_millis(target_ms), limit_kib)?;
+    place.console.note(format_args!("This machine takes {} ms for {cost}.", cost.time()?.as_millis()));
+    Ok(cost)
 }
 
 /// UTC seconds.

@@ -5,10 +5,11 @@
 //! ```
 //! Kind 0 is a device with an identity only (approver, further custodian), kind 1 holds a spending seed.
 //! The identity compartment is opened at the start of every command and written again whenever a pairing,
-//! the policy or the journal moves on; the spending compartment is opened after review and never written
-//! again. The header is readable in clear and authenticated: flipping any byte means nothing opens.
+//! the policy or the journal moves on; the spending compartment is opened after review and written again by
+//! `passphrase change` only. The header is readable in clear and authenticated: flipping any byte means nothing opens.
 
 mod device;
+mod reseal;
 mod seal;
 
 pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, MAX_SEEN, PolicyPin, is_sound};
@@ -88,6 +89,16 @@ pub enum VaultError {
         memory_kib: u32,
         /// Passes.
         passes: u32,
+    },
+    /// Key derivation that would make guessing cheaper than it is now.
+    #[error("weaker key derivation refused: the {compartment} compartment has {before}, asked for {after}")]
+    WeakerKdf {
+        /// Which.
+        compartment: &'static str,
+        /// What it has.
+        before: KdfCost,
+        /// What was asked for.
+        after: KdfCost,
     },
     /// More than one lane.
     #[error("key derivation with {found} lanes; this program uses one")]

@@ -13,6 +13,8 @@ use crate::vault::VaultError;
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
+use std::fmt;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Bytes of a record before its ciphertext.
@@ -46,6 +48,9 @@ impl Compartment {
     }
 }
 
+/// The steps of memory that calibration tries above the floor.
+const CALIBRATED_MEMORY_KIB: [u32; 6] = [65_536, 131_072, 262_144, 524_288, 786_432, 1_048_576];
+
 /// Argon2id's cost. One lane always: more give nothing without threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KdfCost {
@@ -74,6 +79,48 @@ impl KdfCost {
         Ok(Self { memory_kib, passes })
     }
 
+    /// The dearest cost that takes about `target` on this machine: as much memory as one pass may fill in
+    /// that time, then passes. Memory stays within 1 GiB and within `memory_limit_kib`.
+    pub fn calibrate(target: Duration, memory_limit_kib: u32) -> Result<Self, VaultError> {
+        let mut cost = Self::new(Self::MIN_MEMORY_KIB, 1)?;
+        let mut once = cost.time()?;
+        for memory_kib in CALIBRATED_MEMORY_KIB {
+            // Time grows with memory; nothing is tried that would clearly take longer than the target.
+            let expected = once.saturating_mul(memory_kib) / cost.memory_kib;
+            if memory_kib > memory_limit_kib || expected > target {
+                break;
+            }
+            cost = Self::new(memory_kib, 1)?;
+            once = cost.time()?;
+        }
+        // The first pass also pays for the memory itself, so another pass is cheaper than the first.
+        let twice = Self::new(cost.memory_kib, 2)?.time()?;
+        let another = twice.saturating_sub(once).max(once / 4).max(Duration::from_millis(1));
+        let spare = target.saturating_sub(once);
+        let more = spare.as_millis() / another.as_millis().max(1);
+        Self::new(
+            cost.memory_kib,
+            u32::try_from(more + 1).map_or(Self::MAX_PASSES, |n| n.min(Self::MAX_PASSES)),
+        )
+    }
+
+    /// How long one derivation takes on this machine.
+    pub fn time(self) -> Result<Duration, VaultError> {
+        let trial = Passphrase::new("a trial passphrase".to_owned()).map_err(|_| VaultError::Seed)?;
+        let begun = Instant::now();
+        self.derive(&trial, &[0; 16])?;
+        Ok(begun.elapsed())
+    }
+
+    /// Is guessing cheaper than with `other`: less memory, or less work in all?
+    pub const fn is_weaker_than(self, other: Self) -> bool {
+        self.memory_kib < other.memory_kib || self.work_kib() < other.work_kib()
+    }
+
+    const fn work_kib(self) -> u64 {
+        self.memory_kib as u64 * self.passes as u64
+    }
+
     /// Memory that opening needs, in KiB.
     pub const fn memory_kib(self) -> u32 {
         self.memory_kib
@@ -95,6 +142,12 @@ impl KdfCost {
     }
 }
 
+impl fmt::Display for KdfCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} KiB in {} passes", self.memory_kib, self.passes)
+    }
+}
+
 /// A derived key with the cost and salt it came from: it seals the same compartment again without
 /// asking for the passphrase.
 pub struct SealingKey {
@@ -109,6 +162,11 @@ impl SealingKey {
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
         Ok(Self { cost, salt, key: cost.derive(passphrase, &salt)? })
+    }
+
+    /// What deriving it costs.
+    pub const fn cost(&self) -> KdfCost {
+        self.cost
     }
 
     /// Seals `plain`; the record, ready to be written behind `preamble`.

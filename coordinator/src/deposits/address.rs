@@ -5,7 +5,6 @@
 //! deposit (no other account's xpub may be here); an index is never given to two users, and a user has the same address on every
 //! network that shares an xpub, so that money sent on the wrong one is still theirs.
 
-use super::store::{self, AddressRow};
 use crate::app::App;
 use crate::db::Db;
 use crate::ledger::{LedgerError, Unit};
@@ -13,6 +12,9 @@ use airlock_shared::hd::{AccountKey, coin_type};
 use airlock_shared::wallet::{Role, account_number};
 use airlock_shared::{Address, Network};
 use serde::Deserialize;
+use store::AddressRow;
+
+pub mod store;
 
 /// The longest export that is read, in bytes.
 pub const EXPORT_BYTES_MAX: usize = 4096;

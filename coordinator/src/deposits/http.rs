@@ -4,9 +4,10 @@
 //! carries its block. `POST /v1/deposit-addresses` moves no money and answers the same address for ever, so it needs no
 //! idempotency key.
 
+use super::address::store::{self as addresses, AddressRow};
 use super::address::{self, AddressError, XpubExport};
 use super::state::State as DepositState;
-use super::store::{self, AddressRow, DepositRow};
+use super::store::{self, DepositRow};
 use crate::api::auth::user_named;
 use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
@@ -68,7 +69,7 @@ async fn list_addresses(
     Query(query): Query<OfUser>,
 ) -> Result<Json<Value>, ApiError> {
     let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
-    let rows = store::addresses_of_user(&mut *app.db.reader().await?, &user).await?;
+    let rows = addresses::addresses_of_user(&mut *app.db.reader().await?, &user).await?;
     let shown: Vec<Value> = rows.iter().map(shown_address).collect();
     Ok(Json(json!({ "deposit_addresses": shown })))
 }

@@ -1,4 +1,5 @@
-//! The SQL of deposits: xpubs, addresses, deposits, cursors. Nobody else names these tables.
+//! The SQL of deposits: what arrived, how far each chain has been read, quarantined logs. Nobody else names these tables; xpubs
+//! and addresses are in `address/store.rs`.
 //!
 //! Functions take the open connection; those that write are called inside the writer's transaction. State changes say which
 //! state they expect and answer whether a row changed.
@@ -11,30 +12,6 @@ use crate::ledger::AssetCode;
 use airlock_shared::{Address, BaseUnits, MinorUnits, Network};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
-
-/// The deposit account of a network.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct XpubRow {
-    /// `m/44'/coin'/account'`.
-    pub path: String,
-    /// The extended public key.
-    pub xpub: String,
-}
-
-/// A deposit address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AddressRow {
-    /// Its number in the order in which addresses were given out.
-    pub number: i64,
-    /// The address.
-    pub address: Address,
-    /// Whose it is.
-    pub user_id: String,
-    /// The derivation path.
-    pub path: String,
-    /// When it was given out.
-    pub made_at: UnixMillis,
-}
 
 /// How far the final chain has been read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +72,7 @@ pub struct Sighting {
     pub told_by: String,
 }
 
-fn unreadable(what: &str) -> sqlx::Error {
+pub(super) fn unreadable(what: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("deposits: {what} cannot be read back").into())
 }
 
@@ -104,183 +81,12 @@ fn bigint(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The deposit account of a network.
-pub async fn xpub(db: &mut Db, network: Network) -> Result<Option<XpubRow>, sqlx::Error> {
-    let row: Option<(String, String)> =
-        sqlx::query_as("select path, xpub from deposit_xpubs where network = $1")
-            .bind(network.to_string())
-            .fetch_optional(&mut *db)
-            .await?;
-    Ok(row.map(|(path, xpub)| XpubRow { path, xpub }))
-}
-
-/// Records an export; says whether the network had none yet.
-pub async fn insert_xpub(
-    db: &mut Db,
-    export: &super::address::XpubExport,
-    by: &str,
-    now: UnixMillis,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
-        "insert into deposit_sequences (xpub, next_index) values ($1, 0) on conflict (xpub) do nothing",
-    )
-    .bind(&export.xpub)
-    .execute(&mut *db)
-    .await?;
-    let done = sqlx::query(
-        "insert into deposit_xpubs (network, path, xpub, fingerprint, signer, imported_by, made_at) \
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (network) do nothing",
-    )
-    .bind(export.network.to_string())
-    .bind(&export.path)
-    .bind(&export.xpub)
-    .bind(&export.fingerprint)
-    .bind(&export.identity)
-    .bind(by)
-    .bind(now)
-    .execute(&mut *db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// The index that a user already has under an xpub and label, on whichever network.
-pub async fn index_of_user(
-    db: &mut Db,
-    xpub: &str,
-    user: &str,
-    label: &str,
-) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select path_index from deposit_addresses where user_id = $1 and xpub = $2 and label = $3 order by number",
-    )
-    .bind(user)
-    .bind(xpub)
-    .bind(label)
-    .fetch_optional(&mut *db)
-    .await
-}
-
-/// Takes the next index of an xpub; it is never given again.
-pub async fn take_index(db: &mut Db, xpub: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "update deposit_sequences set next_index = next_index + 1 where xpub = $1 returning next_index - 1",
-    )
-    .bind(xpub)
-    .fetch_one(&mut *db)
-    .await
-}
-
-/// Records a new address.
-pub async fn insert_address(
-    db: &mut Db,
-    row: &AddressRow,
-    xpub: &str,
-    index: i64,
-    label: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into deposit_addresses (number, network, address, user_id, label, xpub, path, path_index, made_at) \
-         select coalesce(max(number), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8 from deposit_addresses",
-    )
-    .bind(row.address.network().to_string())
-    .bind(row.address.to_string())
-    .bind(&row.user_id)
-    .bind(label)
-    .bind(xpub)
-    .bind(&row.path)
-    .bind(index)
-    .bind(row.made_at)
-    .execute(&mut *db)
-    .await
-    .map(|_| ())
-}
-
-impl<'r> FromRow<'r, AnyRow> for AddressRow {
-    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
-        let network = network_of(row)?;
-        Ok(Self {
-            number: row.try_get("number")?,
-            address: address_of(network, &row.try_get::<String, _>("address")?)?,
-            user_id: row.try_get("user_id")?,
-            path: row.try_get("path")?,
-            made_at: row.try_get("made_at")?,
-        })
-    }
-}
-
-fn network_of(row: &AnyRow) -> Result<Network, sqlx::Error> {
+pub(super) fn network_of(row: &AnyRow) -> Result<Network, sqlx::Error> {
     row.try_get::<String, _>("network")?.parse().map_err(|_| unreadable("network"))
 }
 
-fn address_of(network: Network, text: &str) -> Result<Address, sqlx::Error> {
+pub(super) fn address_of(network: Network, text: &str) -> Result<Address, sqlx::Error> {
     Address::parse(network, text).map_err(|_| unreadable("address"))
-}
-
-/// A user's address on a network.
-pub async fn address_of_user(
-    db: &mut Db,
-    network: Network,
-    user: &str,
-    label: &str,
-) -> Result<Option<AddressRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select number, network, address, user_id, path, made_at from deposit_addresses \
-         where network = $1 and user_id = $2 and label = $3",
-    )
-    .bind(network.to_string())
-    .bind(user)
-    .bind(label)
-    .fetch_optional(&mut *db)
-    .await
-}
-
-/// A user's addresses, oldest first.
-pub async fn addresses_of_user(db: &mut Db, user: &str) -> Result<Vec<AddressRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select number, network, address, user_id, path, made_at from deposit_addresses \
-         where user_id = $1 order by number",
-    )
-    .bind(user)
-    .fetch_all(&mut *db)
-    .await
-}
-
-/// The addresses of a network given out after number `after`.
-pub async fn addresses_after(
-    db: &mut Db,
-    network: Network,
-    after: i64,
-) -> Result<Vec<AddressRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select number, network, address, user_id, path, made_at from deposit_addresses \
-         where network = $1 and number > $2 order by number",
-    )
-    .bind(network.to_string())
-    .bind(after)
-    .fetch_all(&mut *db)
-    .await
-}
-
-/// Is this one of our deposit addresses? With its path, for sweeps and for refusing withdrawals to ourselves.
-pub async fn address(db: &mut Db, address: Address) -> Result<Option<AddressRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select number, network, address, user_id, path, made_at from deposit_addresses \
-         where network = $1 and address = $2",
-    )
-    .bind(address.network().to_string())
-    .bind(address.to_string())
-    .fetch_optional(&mut *db)
-    .await
-}
-
-/// Was this address given out, on whichever network? A user has one address on all networks that share an xpub, so money sent
-/// to it on another one would come back as a deposit, now or once it is given out there.
-pub async fn is_given_out(db: &mut Db, address: Address) -> Result<bool, sqlx::Error> {
-    let found: i64 = sqlx::query_scalar("select count(*) from deposit_addresses where address = $1")
-        .bind(address.to_string())
-        .fetch_one(&mut *db)
-        .await?;
-    Ok(found > 0)
 }
 
 /// How far a network has been read; `None` before the first start.

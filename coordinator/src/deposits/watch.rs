@@ -4,7 +4,7 @@
 //! the chain's height is asked first and the addresses are read afterwards, so a transfer in a block at or below that height
 //! went to an address that was given out, and therefore committed, before.
 
-use super::store;
+use super::address::store;
 use crate::app::App;
 use crate::chain::Transfer;
 use crate::config::NetworkConfig;

@@ -188,7 +188,7 @@ pub struct Requester {
 /// Holds amount plus fee and writes the withdrawal, pending.
 pub async fn request(unit: &mut Unit, by: &Requester, terms: Terms) -> Result<Withdrawal, WithdrawalError> {
     let to = terms.destination;
-    let ours = deposits::store::is_given_out(unit.db(), to).await?
+    let ours = deposits::address::store::is_given_out(unit.db(), to).await?
         || is_own_wallet(unit.db(), to).await?
         || pairing::store::is_wallet(unit.db(), to).await?;
     if ours {

@@ -21,7 +21,7 @@ use airlock_coordinator::people::{Caller, create as people};
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
 use airlock_coordinator::withdrawals::{self, WithdrawalError, approval, attempts};
-use airlock_devnet::{ChainHandle, Devnet, DevnetConfig};
+use airlock_devnet::{ChainHandle, Devnet, DevnetConfig, Faults};
 use airlock_shared::approval::digest_of;
 use airlock_shared::batch::{Asset, Content, Context, Kind, Wallet};
 use airlock_shared::document::{self, Document as _};
@@ -762,6 +762,63 @@ fn a_tron_transaction_that_expires_unseen_is_dead_only_by_the_final_chain() {
         scene.rounds().await;
         assert_eq!(scene.state(&id).await, "queued");
         assert_eq!(scene.batch_state(&bundle.envelopes[0].content).await, "failed");
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_provider_that_lags_behind_hides_no_payment_and_settles_none_alone() {
+    on_each_database(|mut scene| async move {
+        let ids = [
+            scene.withdraw(Network::TRON_DEV, 0x21, "10").await,
+            scene.withdraw(Network::EVM_DEV, 0x23, "30").await,
+        ];
+        let bundle = scene.export(&BOTH).await;
+        let replies = scene.signer.sign(&bundle);
+        scene.accept(&replies).await;
+        scene.rounds().await;
+        for network in BOTH {
+            let lags = Faults { lag_blocks: 30, ..Faults::default() };
+            scene.chain(network).set_faults(0, lags).unwrap();
+            scene.chain(network).mine_to_finality().unwrap();
+        }
+        // A while later, when nobody should still not know it.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+        let later = Clock::set_at(i64::try_from(now).unwrap() + 20_000);
+        scene.app = App::open(Config::from_toml(&scene.config).unwrap(), later).await.unwrap();
+        scene.rounds().await;
+        for id in &ids {
+            assert_eq!(scene.state(id).await, "confirming");
+        }
+        for network in BOTH {
+            scene.chain(network).set_faults(0, Faults::default()).unwrap();
+        }
+        scene.finish().await;
+        for id in &ids {
+            assert_eq!(scene.state(id).await, "completed");
+        }
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn drafts_expire_once_though_every_network_and_coordinator_sees_to_it() {
+    on_each_database(|scene| async move {
+        let mut ids = Vec::new();
+        for network in BOTH {
+            ids.push(scene.withdraw(network, 0x21, "10").await);
+            scene.batch(network).await;
+        }
+        let config = || Config::from_toml(&scene.config).unwrap();
+        let end = Clock::set_at(4_000_000_000_000);
+        let one = App::open(config(), end.clone()).await.unwrap();
+        let two = App::open(config(), end).await.unwrap();
+        let rounds =
+            tokio::join!(close::expire(&one), close::expire(&one), close::expire(&two), close::expire(&two));
+        assert!(rounds.0.is_ok() && rounds.1.is_ok() && rounds.2.is_ok() && rounds.3.is_ok(), "{rounds:?}");
+        for id in &ids {
+            assert_eq!(scene.state(id).await, "queued");
+        }
         scene.prove().await;
     });
 }

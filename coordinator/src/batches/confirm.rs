@@ -5,6 +5,7 @@
 //! provably dead (TRON: two providers whose final block is past the expiration do not have it; EVM: never by absence); a
 //! successful transaction without the very transfer we signed is not a payment but an alert.
 
+use super::broadcast::RESEND_AFTER_MS;
 use super::settle::{self, Paid};
 use super::{BatchError, Progress};
 use crate::alerts;
@@ -71,19 +72,26 @@ async fn follow(
     }
 }
 
-/// The attempt's transaction that is in a block, of all that it has (fee levels, cancel), and who told.
+/// The attempt's transaction that is in a block, of all that it has (fee levels, cancel), and who told. Where the first provider
+/// knows none of them although one should be there, the others are asked too: a provider that lags or hides is only a delay.
 async fn find(
     app: &App,
     providers: &Providers,
     attempt: &Attempt,
 ) -> Result<Option<(TxId, Told<Included>)>, BatchError> {
     let transactions = attempts::transactions_of(&mut *app.db.reader().await?, &attempt.id).await?;
+    let waited = app.clock.now().saturating_sub(attempt.changed_at) >= RESEND_AFTER_MS;
+    let ask_others = attempt.state == AttemptState::Included || waited;
     for (_, tx_id, _) in transactions {
         let tx_id = TxId::parse(&tx_id).ok_or_else(|| corrupt(format!("transaction id {tx_id}")))?;
-        let Told { provider, answer } =
-            providers.ask(|node| async move { node.inclusion(tx_id).await }).await?;
-        if let Inclusion::Included(included) = answer {
-            return Ok(Some((tx_id, Told { provider, answer: included })));
+        let ask = |besides| providers.ask_besides(besides, |node| async move { node.inclusion(tx_id).await });
+        let mut told = ask(None).await?;
+        if told.answer == Inclusion::NotFound && ask_others {
+            // Nobody else may be there to ask; then it is as the first one says.
+            told = ask(Some(told.provider)).await.unwrap_or(told);
+        }
+        if let Inclusion::Included(included) = told.answer {
+            return Ok(Some((tx_id, Told { provider: told.provider, answer: included })));
         }
     }
     Ok(None)

@@ -281,7 +281,11 @@ pub async fn run(app: App, stop: tokio::sync::watch::Receiver<bool>) {
         let network = network.network;
         tokio::spawn(async move { work_network(app, network, poll, stop).await })
     });
-    futures::future::join_all(loops).await;
+    for ended in futures::future::join_all(loops).await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "sending and confirming ended badly on a network");
+        }
+    }
 }
 
 /// A dull loop around [`step`].

@@ -19,6 +19,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// How much longer than a request may take the server waits for its connections at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A handle to everything shared; clones are cheap.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Shared>);
@@ -115,14 +118,15 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&app, &stopped);
     let watched = app.clone();
-    axum::serve(listener, crate::api::router(app.clone()))
-        .with_graceful_shutdown(async move {
-            ended(watched).await;
-            // The receivers may be gone already; then there is nobody to tell.
-            let _ = stop.send(true);
-        })
-        .await
-        .map_err(refused)?;
+    let served = axum::serve(listener, crate::api::router(app.clone())).with_graceful_shutdown(async move {
+        ended(watched).await;
+        // The receivers may be gone already; then there is nobody to tell.
+        let _ = stop.send(true);
+    });
+    tokio::select! {
+        result = served => result.map_err(refused)?,
+        () = out_of_patience(&app, stopped) => tracing::warn!("connections that never ended are cut"),
+    }
     for worker in workers {
         if let Err(error) = worker.await {
             tracing::error!(%error, "a worker ended badly");
@@ -137,6 +141,13 @@ fn start_workers(app: &App, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<(
         tokio::spawn(deposits::run(app.clone(), stopped.clone())),
         tokio::spawn(batches::run(app.clone(), stopped.clone())),
     ]
+}
+
+/// Requests in flight have their own time limit; a client that never finishes sending one must not hold up the end.
+async fn out_of_patience(app: &App, mut stopped: watch::Receiver<bool>) {
+    // An error means that the server has ended and dropped the sender.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+    tokio::time::sleep(app.config.server.request_timeout.saturating_add(PATIENCE)).await;
 }
 
 /// Waits for a signal, or for the writer to stop by itself.

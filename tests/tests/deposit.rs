@@ -406,6 +406,9 @@ fn a_final_block_that_changes_halts_the_network_and_nothing_is_credited() {
                 "{halted:?}"
             );
         }
+        let alerts = airlock_coordinator::alerts::open(&mut scene.app.db.reader().await.unwrap(), 10).await;
+        let alerts: Vec<_> = alerts.unwrap().into_iter().map(|alert| (alert.kind, alert.subject)).collect();
+        assert_eq!(alerts, [("chain.halted".to_owned(), Network::EVM_DEV.to_string())]);
         assert_eq!(scene.usdt().await, 0);
     });
 }

@@ -8,6 +8,7 @@ use super::credit;
 use super::state::{Event, State};
 use super::store::{self, Cursor, Sighting};
 use super::watch::Watched;
+use crate::alerts;
 use crate::app::App;
 use crate::chain::{Block, BlockId, ChainError, Header, Providers, Told, View};
 use crate::clock::UnixMillis;
@@ -222,6 +223,12 @@ impl Follower<'_> {
                     store::delete_pending_through(db, network, header.height).await?;
                     for log in &odd {
                         store::quarantine(db, network, header.height, log, now).await?;
+                        let subject = format!("{network}/{}/{}", log.tx_id, log.ordinal);
+                        let what = format!(
+                            "a log of token {} in block {}: {}",
+                            log.contract, header.height, log.what
+                        );
+                        alerts::raise(db, "deposit.odd_log", &subject, &what, now).await?;
                     }
                     Ok(())
                 })
@@ -347,14 +354,15 @@ async fn record(db: &mut Db, seen: &Sighting, event: Event, now: UnixMillis) -> 
 
 /// Halts a network and returns the error that says so.
 pub(super) async fn halt(app: &App, network: Network, reason: String) -> FollowError {
-    tracing::error!(%network, reason, "network halted");
     let row = reason.clone();
     let written = app
         .writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                Ok::<_, FollowError>(store::set_halted(unit.db(), network, &row, now).await?)
+                store::set_halted(unit.db(), network, &row, now).await?;
+                let subject = network.to_string();
+                Ok::<_, FollowError>(alerts::raise(unit.db(), "chain.halted", &subject, &row, now).await?)
             })
         })
         .await;

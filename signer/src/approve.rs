@@ -10,11 +10,13 @@ use crate::vault::{Device, MAX_SEEN};
 use airlock_shared::approval::SeenHead;
 use airlock_shared::document;
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
+use airlock_shared::journal::Entry;
 use airlock_shared::roles::{approver, creator};
 
 /// A request that may be shown to the person.
 pub struct Readable {
     request: ApprovalRequest,
+    heads: Vec<SeenHead>,
 }
 
 impl Readable {
@@ -41,11 +43,12 @@ impl Readable {
             let why = format!("{} made this batch and cannot approve it", content.creator);
             return Err(Refusal::of("approve.creator", number, &content.creator, why));
         }
-        for head in &request.heads {
-            check_head(number, head, device)?;
+        for entry in &request.heads {
+            check_head(number, entry, device)?;
         }
-        check_memory(number, &request.heads, device)?;
-        Ok(Self { request })
+        let heads: Vec<_> = request.heads.iter().map(SeenHead::of).collect();
+        check_memory(number, &heads, device)?;
+        Ok(Self { request, heads })
     }
 
     /// The request.
@@ -55,7 +58,7 @@ impl Readable {
 
     /// Journal heads that are older than what this device has seen: late, or rolled back. For review.
     pub fn stale_heads<'a>(&'a self, device: &'a Device) -> impl Iterator<Item = &'a SeenHead> {
-        self.request.heads.iter().filter(|head| {
+        self.heads.iter().filter(|head| {
             device.seen.iter().any(|known| known.signer == head.signer && known.sequence > head.sequence)
         })
     }
@@ -68,15 +71,20 @@ impl Readable {
             let found: String = typed.chars().take(128).collect();
             return Err(Refusal::of("confirmation", number, found, "the words do not name this batch"));
         }
-        self.request.heads.iter().for_each(|head| device.remember(*head));
+        self.heads.iter().for_each(|head| device.remember(*head));
         let seen = device.seen.iter().find(|head| head.signer.fingerprint() == content.vault).copied();
         let approval = approver::approve(content, device.name.clone(), seen, &device.key);
         Ok(ApprovalReply { content: digest, approval })
     }
 }
 
-/// Two heads with one number: the signer's journal has forked, or somebody lies.
-fn check_head(number: usize, head: &SeenHead, device: &Device) -> Result<(), Refusal> {
+/// The signer itself must have signed the entry. Two heads with one number: its journal has forked.
+fn check_head(number: usize, entry: &Entry, device: &Device) -> Result<(), Refusal> {
+    let head = SeenHead::of(entry);
+    if !entry.signer.verifies(&head.head, &entry.signature) {
+        let why = format!("journal entry {} is not signed by signer {}", entry.sequence, entry.signer);
+        return Err(Refusal::of("approve.head_forged", number, head.head, why));
+    }
     let forked = device.seen.iter().any(|known| {
         known.signer == head.signer && known.sequence == head.sequence && known.head != head.head
     });

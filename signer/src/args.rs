@@ -82,6 +82,8 @@ pub enum Command {
         #[command(subcommand)]
         action: JournalAction,
     },
+    /// Look for what endangers keys on this machine, and say what to do about it.
+    Doctor,
     /// Verify signed-batch files against the pinned keys of this home.
     Audit(Inputs),
 }

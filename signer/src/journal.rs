@@ -343,6 +343,15 @@ impl Journal {
     }
 }
 
+/// Time of the last whole entry of `home`'s journal, readable without a passphrase and so not to be
+/// trusted; UTC seconds.
+pub fn last_time(home: &Home) -> Result<Option<u64>, JournalError> {
+    let opened = Records::open(&home.journal(), File::Journal, Access::Read, 0)?;
+    let number = opened.entries.len();
+    let last = opened.entries.last().map(|bytes| decode(number, bytes)).transpose()?;
+    Ok(last.map(|(entry, _)| entry.time))
+}
+
 fn encode(entry: &Entry, beside: &Beside) -> Vec<u8> {
     let head = to_cbor(entry);
     let rest = match beside {

@@ -9,6 +9,7 @@ pub mod approve;
 pub mod args;
 pub mod commands;
 pub mod console;
+pub mod doctor;
 pub mod failure;
 pub mod familiar;
 pub mod home;

@@ -331,7 +331,7 @@ fn an_approvers_device_decodes_shows_and_approves_and_never_its_own_batch() {
     let device = Identity::from_hex(made["identity"].as_str().unwrap()).unwrap();
     let content = world.content(Network::EVM_DEV, 2);
     let digest = content.digest();
-    let request = ApprovalRequest { content: content.clone(), heads: vec![world.head()] };
+    let request = ApprovalRequest { content: content.clone(), heads: vec![world.newest_entry()] };
     std::fs::write(desk.path("request.json"), request.to_json()).unwrap();
     let said = words::words(&digest);
     answer(&desk.run(&["approve", "request.json", "--out", "out", "--confirm", &said]));
@@ -403,4 +403,31 @@ fn a_spending_passphrase_of_its_own_is_never_merged_unasked_and_changes_alone() 
     answer(&desk.run(&[&alone[..], &own].concat()));
     assert_eq!(error(&desk.run(&[&["addresses"][..], &own].concat())), (4, "wrong_passphrase".to_owned()));
     answer(&desk.run(&["addresses", "--spending-passphrase-file", "last"]));
+}
+
+#[test]
+fn the_doctor_needs_no_passphrase_and_its_exit_code_follows_its_findings() {
+    let desk = Desk::new();
+    desk.init();
+    std::fs::remove_file(desk.path("pass")).unwrap();
+    let judge = || {
+        let output = desk.run(&["doctor"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mend = found["mend"].as_u64().unwrap();
+        assert_eq!(output.status.code(), Some(if mend == 0 { 0 } else { 5 }));
+        if mend > 0 {
+            assert_eq!(error(&output), (5, "doctor".to_owned()));
+        }
+        found
+    };
+    let verdict = |found: &Value, check: &str| {
+        let findings = found["findings"].as_array().unwrap();
+        findings.iter().find(|one| one["check"] == check).unwrap()["verdict"].clone()
+    };
+    let found = judge();
+    for check in ["core_dumps", "random_source", "files", "clock"] {
+        assert_eq!(verdict(&found, check), "fine", "{check}");
+    }
+    std::fs::set_permissions(desk.path("home/vault.airlock"), PermissionsExt::from_mode(0o640)).unwrap();
+    assert_eq!(verdict(&judge(), "files"), "mend");
 }

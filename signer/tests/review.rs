@@ -9,8 +9,8 @@ use airlock_shared::batch::{CancelTerms, Content, Context, FeeLevel};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::{ApprovalRequest, Envelope};
 use airlock_shared::form::to_cbor;
-use airlock_shared::identity::Identity;
-use airlock_shared::{Address, Digest, ItemId, Network};
+use airlock_shared::journal::{Chain, Entry, Event};
+use airlock_shared::{Address, Digest, ItemId, Network, Profile};
 use airlock_signer::approve::Readable;
 use airlock_signer::familiar::Familiar;
 use airlock_signer::session::RECEIPT_BYTES_MAX;
@@ -84,16 +84,42 @@ fn signatures_that_could_not_leave_are_not_made() {
 #[test]
 fn the_longest_receipt_fits_where_it_was_given_room() {
     let mut world = World::new();
-    for _ in 0..64 {
+    while world.head().sequence < 62 {
         world.with_policy(|_| ());
     }
     let content = world.content(Network::TRON_DEV, 1);
     let unacknowledged = Envelope::seal(content.clone(), approvals(&content), Vec::new(), &key(9));
     let replies = world.sign(&bundle(vec![unacknowledged])).unwrap();
     let receipt = &replies.replies[0].receipt;
-    assert_eq!(receipt.unacknowledged.len(), 64);
+    assert_eq!(receipt.unacknowledged.len(), 63);
     // An intent is longer than the entries here by two digests and their keys.
     assert!(to_cbor(receipt).len() + 64 * 70 < RECEIPT_BYTES_MAX);
+}
+
+#[test]
+fn a_coordinator_that_missed_too_much_catches_up_by_refusals_without_a_gap() {
+    let mut world = World::new();
+    while world.head().sequence < 100 {
+        world.with_policy(|_| ());
+    }
+    let refused = |heads: Vec<SeenHead>| {
+        let content = world.content(Network::TRON_DEV, 1);
+        let bytes = bundle(vec![Envelope::seal(content.clone(), approvals(&content), heads, &key(9))]);
+        let mut signer = world.signer();
+        let examined = signer.examine(&bytes, world.now).err().unwrap();
+        assert_eq!(examined.refusal.code, "head.too_old");
+        signer.refuse(*examined, world.now).unwrap().replies.unwrap().replies[0].receipt.clone()
+    };
+    let first = refused(Vec::new());
+    assert_eq!((first.unacknowledged.len(), first.entry.sequence), (64, 65));
+    let world_is_caught_up_at = first.head();
+    let second = world.sign(&bundle(vec![{
+        let mut content = world.content(Network::TRON_DEV, 1);
+        content.items[0].amount = units(3);
+        Envelope::seal(content.clone(), approvals(&content), vec![world_is_caught_up_at], &key(9))
+    }]));
+    let receipt = second.unwrap().replies[0].receipt.clone();
+    assert_eq!(receipt.unacknowledged[0].previous, world_is_caught_up_at.head);
 }
 
 #[test]
@@ -102,14 +128,25 @@ fn an_approvers_memory_is_not_filled_with_invented_signers() {
     let mut vault = world.vault();
     let device = vault.device_mut();
     let invented = |seed: usize| {
-        let signer = Identity::of(&key(100 + seed as u8));
-        SeenHead { signer, sequence: 1, head: Digest::ZERO }
+        let event = Event::Genesis { profile: Profile::Dev, roster: Digest::ZERO };
+        Entry::next(Chain::Journal, None, world.now, event, &key(100 + seed as u8))
     };
-    (0..MAX_SEEN).for_each(|seed| device.remember(invented(seed)));
+    (0..MAX_SEEN).for_each(|seed| device.remember(SeenHead::of(&invented(seed))));
     let read = |heads| {
         let request = ApprovalRequest { content: world.content(Network::TRON_DEV, 1), heads };
         Readable::read(&request.to_binary(), 0, device, world.now).map(drop)
     };
-    assert_eq!(read(vec![world.head()]).unwrap_err().code, "approve.memory_full");
+    assert_eq!(read(vec![world.newest_entry()]).unwrap_err().code, "approve.memory_full");
     assert!(read(vec![invented(3)]).is_ok());
+}
+
+#[test]
+fn an_approvers_device_remembers_no_head_that_the_signer_has_not_signed() {
+    let world = World::new();
+    let mut vault = world.vault();
+    let mut planted = world.newest_entry();
+    planted.sequence += 1_000_000;
+    let request = ApprovalRequest { content: world.content(Network::TRON_DEV, 1), heads: vec![planted] };
+    let refused = Readable::read(&request.to_binary(), 0, vault.device_mut(), world.now);
+    assert_eq!(refused.err().unwrap().code, "approve.head_forged");
 }

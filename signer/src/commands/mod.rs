@@ -7,6 +7,7 @@ mod addresses;
 mod approve;
 mod audit;
 mod display;
+mod doctor;
 mod identity;
 mod init;
 mod inspect;
@@ -51,6 +52,7 @@ pub fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Sign(args) => sign::run(&place, &args),
         Command::Approve(args) => approve::run(&place, &args),
         Command::Journal { action } => journal::run(&place, &action),
+        Command::Doctor => doctor::run(&place),
         Command::Audit(args) => audit::run(&place, &args),
     }
 }
@@ -93,7 +95,12 @@ impl Place {
 
     /// Says which network interfaces are up. They are read from the file system, not from a socket.
     pub fn warn_of_interfaces(&self) {
-        let up = machine::interfaces_up();
+        let up: Vec<_> = machine::interfaces(Path::new("/"))
+            .into_iter()
+            .flatten()
+            .filter(|one| one.up)
+            .map(|one| one.name)
+            .collect();
         if !up.is_empty() {
             self.console.note(format_args!(
                 "ATTENTION: network interfaces are up on this machine: {}",
@@ -131,8 +138,8 @@ pub fn cost_asked(place: &Place, asked: &Kdf, usual: KdfCost) -> Result<KdfCost,
         return Ok(KdfCost::new(memory_kib, asked.kdf_passes.unwrap_or(usual.passes()))?);
     };
     // The kernel promises memory that it does not have; filling all of it would end other programs.
-    let limit_kib =
-        machine::memory_available_kib().map_or(u32::MAX, |kib| u32::try_from(kib / 2).unwrap_or(u32::MAX));
+    let limit_kib = machine::memory_available_kib(Path::new("/"))
+        .map_or(u32::MAX, |kib| u32::try_from(kib / 2).unwrap_or(u32::MAX));
     let cost = KdfCost::calibrate(Duration::from_millis(target_ms), limit_kib)?;
     place.console.note(format_args!("This machine takes {} ms for {cost}.", cost.time()?.as_millis()));
     Ok(cost)

@@ -7,6 +7,7 @@
 use super::{Accountable, Authentic, Batch, Decoded, Fresh, Permitted, Refusal, Signer, Standing};
 use crate::journal::Intent;
 use airlock_shared::approval::{SeenHead, digest_of};
+use airlock_shared::envelope::MAX_UNACKNOWLEDGED;
 use airlock_shared::policy::{Facts, judge};
 use airlock_shared::{BaseUnits, ItemId, Network};
 use std::collections::HashSet;
@@ -42,6 +43,7 @@ impl Authentic {
             check_heads(signer, number, batch)?;
             batch.standing = standing(signer, number, batch)?;
         }
+        check_caught_up(signer, &self.0)?;
         Ok(Fresh(self.0))
     }
 }
@@ -71,6 +73,23 @@ fn check_scope(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refu
         let found = hex::encode(content.vault);
         let why = format!("a batch for vault {found}, this is vault {}", hex::encode(own));
         return Err(Refusal::of("fresh.vault", number, found, why));
+    }
+    Ok(())
+}
+
+/// The receipt of a new batch must lead from the head that the coordinator holds to the new one.
+fn check_caught_up(signer: &Signer, batches: &[Batch]) -> Result<(), Refusal> {
+    // Each batch adds an intent and its signatures.
+    let added = 2 * batches.len() as u64;
+    for (number, known) in signer.known_of(batches).iter().enumerate() {
+        let missed = signer.journal.anchor().sequence.saturating_sub(known.acknowledged);
+        if batches[number].standing == Standing::New && missed + added > MAX_UNACKNOWLEDGED as u64 {
+            let why = format!(
+                "the coordinator has missed {missed} entries of this journal; give it the receipts of this \
+                 refusal and the replies that it has not seen, then make a new batch"
+            );
+            return Err(Refusal::of("head.too_old", number, missed, why));
+        }
     }
     Ok(())
 }

@@ -194,6 +194,13 @@ impl Signer {
         Ok(receipt)
     }
 
+    /// The newest entry that a refusal's receipt can show without a gap: a coordinator that has missed more than
+    /// one receipt carries catches up by several.
+    fn newest_for(&self, known: Known) -> Option<Entry> {
+        let newer = self.journal.entries_after(known.acknowledged, MAX_UNACKNOWLEDGED + 1);
+        newer.last().or(self.journal.entries().last()).cloned()
+    }
+
     /// A receipt that is not signed yet.
     fn receipt(&self, known: Known, outcome: Outcome, entry: Entry, now: u64) -> Receipt {
         let newer = self.journal.entries_after(known.acknowledged, MAX_UNACKNOWLEDGED);
@@ -227,7 +234,7 @@ impl Signer {
             let code = if own { refusal.code.clone() } else { "bundle.refused".to_owned() };
             let event = Event::Refused { content: known.content, code: code.clone() };
             self.refusals.append(now, event, Beside::Nothing, self.vault.device())?;
-            if let Some(entry) = self.journal.entries().last().filter(|_| authentic).cloned() {
+            if let Some(entry) = self.newest_for(known).filter(|_| authentic) {
                 let outcome = Outcome::Refused { code, why: cut(&refusal.to_string(), 512) };
                 let receipt = self.receipt(known, outcome, entry, now).sign(&self.vault.device().key);
                 replies.push(Reply { receipt, signatures: Vec::new() });

@@ -220,10 +220,10 @@ impl Vault {
     }
 }
 
-/// What opening the vault of `home` costs, readable without a passphrase.
-pub fn cost_of(home: &Home) -> Result<KdfCost, VaultError> {
-    let (_, sealed_identity, _) = read(&read_private(&home.vault(), MAX_FILE_BYTES)?)?;
-    Ok(sealed_identity.cost())
+/// What opening the compartments of `home`'s vault costs, readable without a passphrase.
+pub fn costs_of(home: &Home) -> Result<Vec<KdfCost>, VaultError> {
+    let (_, sealed_identity, spending) = read(&read_private(&home.vault(), MAX_FILE_BYTES)?)?;
+    Ok(std::iter::once(sealed_identity.cost()).chain(spending.map(|sealed| sealed.cost())).collect())
 }
 
 type Parts = ([u8; PREAMBLE_BYTES], Sealed, Option<Sealed>);

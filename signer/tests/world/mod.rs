@@ -192,6 +192,13 @@ impl World {
         Journal::open(&self.home, vault.device(), Access::Read).ok().unwrap().seen_head(self.identity)
     }
 
+    /// The newest entry of the journal, as the signer signed it.
+    pub fn newest_entry(&self) -> airlock_shared::journal::Entry {
+        let vault = self.vault();
+        let journal = Journal::open(&self.home, vault.device(), Access::Read).ok().unwrap();
+        journal.entries().last().unwrap().clone()
+    }
+
     /// One batch in a bundle, in binary.
     pub fn bundle(&self, content: Content) -> Vec<u8> {
         bundle(vec![self.envelope(content)])

@@ -178,7 +178,7 @@ fn forged_part(number: u32, total: u32, length: u32, checksum: u32, fragment: &[
     format!("UR:ETH-SIGNATURE/{number}-{total}/{}", text.strip_prefix("UR:X/").unwrap())
 }
 
-/// The checksum that the letters of a message end with, by way of a part of one fragment.
+/// The checksum of a message, computed a second time.
 fn crc(ur: &Ur) -> u32 {
     !ur.cbor().iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })

@@ -65,6 +65,16 @@ impl BlockId {
     }
 }
 
+impl BlockId {
+    /// As explorers of `network` spell it.
+    pub fn shown_on(&self, network: Network) -> String {
+        match network {
+            Network::Evm { .. } => format!("0x{self}"),
+            Network::Tron { .. } => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -286,6 +296,19 @@ mod tests {
         assert_eq!(transfer.amount, BaseUnits::MAX);
         assert_eq!(transfer.to.payload()[19], 2);
         assert_eq!(transfer.ordinal, 4);
+    }
+
+    #[test]
+    fn ids_are_shown_as_their_networks_explorers_spell_them() {
+        let (bare, prefixed) = ("07".repeat(32), format!("0x{}", "07".repeat(32)));
+        assert_eq!(
+            (TxId([7; 32]).shown_on(Network::ETHEREUM), TxId([7; 32]).shown_on(Network::TRON)),
+            (prefixed.clone(), bare.clone())
+        );
+        assert_eq!(
+            (BlockId([7; 32]).shown_on(Network::ETHEREUM), BlockId([7; 32]).shown_on(Network::TRON)),
+            (prefixed, bare)
+        );
     }
 
     #[test]

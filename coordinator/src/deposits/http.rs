@@ -116,7 +116,7 @@ fn shown_deposit(
         "ordinal": transfer.ordinal, "address": transfer.to.to_string(), "from": transfer.from.to_string(),
         "asset": row.asset, "coin": transfer.coin.to_string(),
         "amount": row.amount.map(|amount| amount.to_decimal(decimals)), "amount_base": transfer.amount,
-        "state": row.state.name(), "reason": row.reason, "height": row.height, "block_id": row.block_id.to_string(),
+        "state": row.state.name(), "reason": row.reason, "height": row.height, "block_id": row.block_id.shown_on(network),
         "confirmations": confirmations, "seen_at": moment(row.seen_at), "credited_at": row.credited_at.map(moment),
     }))
 }

@@ -94,7 +94,7 @@ fn shown(report: &NetworkReport) -> Value {
         })
         .collect();
     json!({
-        "network": report.network, "height": report.at.height, "block_id": report.at.id.to_string(),
+        "network": report.network, "height": report.at.height, "block_id": report.at.id.shown_on(report.network),
         "block_time": moment(i64::try_from(report.at.time_ms).unwrap_or(i64::MAX)), "read_through": report.read_through,
         "agrees": report.agrees(), "wallets": lines,
     })

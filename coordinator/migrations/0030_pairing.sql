@@ -13,11 +13,13 @@ create table signers (
     changed_at bigint not null
 );
 
--- Every journal head a signer has shown. Another head at the same sequence is a fork of the journal.
+-- Every journal entry a signer has shown (canonical CBOR, hex) with the head it makes. Another head at the same
+-- sequence is a fork of the journal.
 create table journal_heads (
     signer text not null references signers (identity),
     sequence bigint not null check (sequence >= 1),
     head text not null,
+    entry text not null,
     made_at bigint not null,
     primary key (signer, sequence)
 );

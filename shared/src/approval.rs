@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::form::{self, Form, FormError, Reader, Writer};
 use crate::id::PersonId;
 use crate::identity::{Identity, IdentitySignature};
+use crate::journal::{Chain, Entry};
 
 /// The most approvals one batch may carry.
 pub const MAX_APPROVALS: usize = 32;
@@ -36,6 +37,13 @@ pub struct SeenHead {
     pub sequence: u64,
     /// Digest of the newest entry.
     pub head: Digest,
+}
+
+impl SeenHead {
+    /// The head that a journal entry makes.
+    pub fn of(entry: &Entry) -> Self {
+        Self { signer: entry.signer, sequence: entry.sequence, head: entry.head(Chain::Journal) }
+    }
 }
 
 /// The proof of an approval.

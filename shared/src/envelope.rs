@@ -25,8 +25,9 @@ use ed25519_dalek::SigningKey;
 pub const MAX_BUNDLE: usize = 16;
 /// The most signers whose heads or replies one batch may carry.
 pub const MAX_SIGNERS: usize = 16;
-/// The most journal entries a receipt may carry: some 250 batches whose replies were all lost.
-pub const MAX_UNACKNOWLEDGED: usize = 512;
+/// The most journal entries a receipt may carry. A signer refuses to sign for a coordinator that has missed
+/// more, and lets it catch up by the receipts of refusals.
+pub const MAX_UNACKNOWLEDGED: usize = 64;
 /// The most signatures of one batch by one signer.
 pub const MAX_SIGNATURES: usize = MAX_ITEMS * (MAX_LEVELS + 1);
 
@@ -247,8 +248,7 @@ impl Receipt {
 
     /// The journal head after this receipt.
     pub fn head(&self) -> SeenHead {
-        let head = self.entry.head(Chain::Journal);
-        SeenHead { signer: self.signer(), sequence: self.entry.sequence, head }
+        SeenHead::of(&self.entry)
     }
 }
 
@@ -374,8 +374,10 @@ impl Document for Replies {
 pub struct ApprovalRequest {
     /// The batch to approve.
     pub content: Content,
-    /// The newest journal heads the coordinator holds; the device remembers them.
-    pub heads: Vec<SeenHead>,
+    /// The newest journal entry the coordinator holds of each signer, sorted by signer. They are whole entries,
+    /// so that the device sees the signer's own signature before it remembers a head: a coordinator must not be
+    /// able to plant one.
+    pub heads: Vec<Entry>,
 }
 
 impl Form for ApprovalRequest {

@@ -200,11 +200,11 @@ impl Journal {
         self.entries.last().map_or(0, |entry| entry.time)
     }
 
-    /// The entries after number `sequence`, at most `most` of the newest.
+    /// The entries after number `sequence`, at most `most`, without a gap.
     pub fn entries_after(&self, sequence: u64, most: usize) -> &[Entry] {
         let from = usize::try_from(sequence).unwrap_or(usize::MAX).min(self.entries.len());
         let newer = &self.entries[from..];
-        &newer[newer.len().saturating_sub(most)..]
+        &newer[..newer.len().min(most)]
     }
 
     /// The intent for exactly this content, if there is one.

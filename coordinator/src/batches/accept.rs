@@ -276,7 +276,7 @@ async fn extend_journal(unit: &mut Unit, receipt: &Receipt) -> Result<Option<hea
     let known = known_heads(unit.db(), receipt).await?;
     match head::extend(&known, receipt) {
         Ok(added) => {
-            pairing::store::add_heads(unit.db(), &added, now).await?;
+            pairing::store::add_entries(unit.db(), &added, now).await?;
             Ok(None)
         }
         Err(error) => {

@@ -14,10 +14,10 @@ use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::roles::approver;
 
-/// What crosses to an approver's device: the content and the newest journal head of the batch's signer.
+/// What crosses to an approver's device: the content and the newest journal entry of the batch's signer.
 pub async fn request(db: &mut Db, batch: &Batch) -> Result<ApprovalRequest, BatchError> {
     let content = store::content(db, &batch.id).await?;
-    let heads = pairing::store::newest_head(db, &batch.signer).await?.into_iter().collect();
+    let heads = pairing::store::newest_entry(db, &batch.signer).await?.into_iter().collect();
     Ok(ApprovalRequest { content, heads })
 }
 

@@ -4,7 +4,6 @@
 //! from the newest head we know to the receipt's entry, was rolled back or cloned, and is suspended.
 //! What must stay true: a repeated or late reply of the same chain is no fork; the first contact is believed.
 
-use airlock_shared::approval::SeenHead;
 use airlock_shared::envelope::Receipt;
 use airlock_shared::journal::{Chain, Entry};
 use std::collections::BTreeMap;
@@ -41,27 +40,27 @@ pub enum HeadError {
     },
 }
 
-/// The heads that `receipt` adds to those known, oldest first; empty when it shows nothing new.
-pub fn extend(known: &KnownHeads, receipt: &Receipt) -> Result<Vec<SeenHead>, HeadError> {
-    let mut added: Vec<SeenHead> = Vec::new();
+/// The entries that `receipt` adds to those known, oldest first; empty when it shows nothing new.
+pub fn extend(known: &KnownHeads, receipt: &Receipt) -> Result<Vec<Entry>, HeadError> {
+    let mut added: Vec<Entry> = Vec::new();
     let mut previous: Option<&Entry> = None;
     for entry in receipt.unacknowledged.iter().chain([&receipt.entry]) {
         let head = entry.head(Chain::Journal);
-        let newest = added.last().map(|seen| (seen.sequence, seen.head));
+        let newest = added.last().map(|entry| (entry.sequence, entry.head(Chain::Journal)));
         let newest = newest.or_else(|| known.last_key_value().map(|(sequence, head)| (*sequence, *head)));
         match (known.get(&entry.sequence), newest) {
             (Some(seen), _) if *seen != head => return Err(HeadError::Fork { sequence: entry.sequence }),
             (Some(_), _) => {}
             (None, Some((sequence, _))) if entry.sequence <= sequence => {
                 // A refusal names the newest entry, which may already stand among those just added.
-                if !added.iter().any(|seen| seen.sequence == entry.sequence && seen.head == head) {
+                if !added.contains(entry) {
                     let oldest = known.first_key_value().map_or(sequence, |(sequence, _)| *sequence);
                     return Err(HeadError::Older { oldest, found: entry.sequence });
                 }
             }
             (None, newest) => {
                 follows(newest, previous, entry, receipt)?;
-                added.push(SeenHead { signer: entry.signer, sequence: entry.sequence, head });
+                added.push(entry.clone());
             }
         }
         previous = Some(entry);

@@ -11,7 +11,9 @@ use crate::ledger::LedgerError;
 use airlock_shared::approval::SeenHead;
 use airlock_shared::document::{self, Document};
 use airlock_shared::envelope::Introduction;
+use airlock_shared::form;
 use airlock_shared::identity::{Identity, Roster};
+use airlock_shared::journal::Entry;
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, Digest, Network};
@@ -171,18 +173,38 @@ fn read_head(signer: &Identity, (sequence, head): (i64, String)) -> Result<SeenH
     Ok(SeenHead { signer: *signer, sequence, head })
 }
 
-/// Records heads that a receipt has added and moves the newest one.
-pub async fn add_heads(db: &mut Db, heads: &[SeenHead], now: UnixMillis) -> Result<(), PairingError> {
-    for seen in heads {
+/// The newest journal entry of a signer, as it signed it.
+pub async fn newest_entry(db: &mut Db, signer: &Identity) -> Result<Option<Entry>, PairingError> {
+    let row: Option<(String,)> = sqlx::query_as(
+        "select h.entry from journal_heads h join signers s on s.identity = h.signer \
+         where h.signer = $1 and h.sequence = s.head_sequence",
+    )
+    .bind(signer.to_string())
+    .fetch_optional(db)
+    .await?;
+    let read = |(entry,): (String,)| {
+        let bytes = hex::decode(entry).map_err(|_| corrupt(format!("journal entry of signer {signer}")))?;
+        form::from_cbor("journal entry", &bytes).map_err(|error| corrupt(error.to_string()))
+    };
+    row.map(read).transpose()
+}
+
+/// Records entries that a receipt has added and moves the newest head.
+pub async fn add_entries(db: &mut Db, entries: &[Entry], now: UnixMillis) -> Result<(), PairingError> {
+    for entry in entries {
+        let seen = SeenHead::of(entry);
         let sequence =
             i64::try_from(seen.sequence).map_err(|_| corrupt(format!("sequence {}", seen.sequence)))?;
-        sqlx::query("insert into journal_heads (signer, sequence, head, made_at) values ($1, $2, $3, $4)")
-            .bind(seen.signer.to_string())
-            .bind(sequence)
-            .bind(seen.head.to_string())
-            .bind(now)
-            .execute(&mut *db)
-            .await?;
+        sqlx::query(
+            "insert into journal_heads (signer, sequence, head, entry, made_at) values ($1, $2, $3, $4, $5)",
+        )
+        .bind(seen.signer.to_string())
+        .bind(sequence)
+        .bind(seen.head.to_string())
+        .bind(hex::encode(form::to_cbor(entry)))
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
         sqlx::query(
             "update signers set head_sequence = $2, changed_at = $3 where identity = $1 \
              and (head_sequence is null or head_sequence < $2)",

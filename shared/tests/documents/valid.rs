@@ -124,7 +124,8 @@ pub fn examples() -> Vec<Example> {
     };
     let request = |name, content: Content| {
         let digests = of_content(&content);
-        example(name, &ApprovalRequest { content, heads: vec![seen()] }, digests)
+        let entry = reply(&envelope(self::content(Network::EVM_DEV, 1)), 1).receipt.entry;
+        example(name, &ApprovalRequest { content, heads: vec![entry] }, digests)
     };
     let mut examples = vec![
         bundle("bundle-worked-example", worked().envelopes),

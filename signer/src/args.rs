@@ -242,6 +242,37 @@ pub enum PolicyAction {
     },
     /// Print the policy in force.
     Show,
+    /// Draft a policy that permits nothing yet, with every field explained beside it.
+    New {
+        /// Its name; versions of one name succeed each other.
+        #[arg(long)]
+        name: String,
+        /// main, test or dev.
+        #[arg(long)]
+        profile: String,
+        /// CAIP-2 name such as eip155:1 or tron:0x2b6653dc; repeat.
+        #[arg(long, required = true)]
+        network: Vec<String>,
+        /// Where the draft goes; nothing is overwritten [default: standard output].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Say in words how one policy differs from another, and whether it permits more.
+    Diff {
+        /// The policy file before.
+        old: PathBuf,
+        /// The policy file after.
+        new: PathBuf,
+    },
+    /// Say what every rule says about a bundle; nothing is signed, nothing is journalled.
+    Explain {
+        /// Judge by this policy file instead of the policy in force, whoever has signed it.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// The bundle.
+        #[command(flatten)]
+        bundle: Inputs,
+    },
 }
 
 /// Documents to read.

@@ -4,6 +4,9 @@
 //! enough custodians' signatures and with the digest that the vault has pinned; versions rise; another
 //! content under the same version is refused; nothing is permitted without a policy.
 
+pub mod diff;
+pub mod template;
+
 use crate::home::{Home, HomeError, read_private, replace_private};
 use crate::vault::{Device, PolicyPin};
 use airlock_shared::Digest;

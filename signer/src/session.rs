@@ -10,6 +10,7 @@
 //! disk; nothing is returned before its entry is.
 
 mod checks;
+mod explain;
 mod release;
 
 use crate::home::{Home, Lock};
@@ -26,6 +27,7 @@ use airlock_shared::policy::rules::explain;
 use airlock_shared::policy::{Policy, Rule, SignedPolicy};
 use airlock_shared::roles::creator;
 use airlock_shared::{document, policy as rules};
+pub use explain::Explained;
 pub use release::{Ended, Intended, Refused, Unlocked};
 
 /// The signer's own state, open and locked for the length of one command.

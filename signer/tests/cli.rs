@@ -431,3 +431,28 @@ fn the_doctor_needs_no_passphrase_and_its_exit_code_follows_its_findings() {
     std::fs::set_permissions(desk.path("home/vault.airlock"), PermissionsExt::from_mode(0o640)).unwrap();
     assert_eq!(verdict(&judge(), "files"), "mend");
 }
+
+#[test]
+fn a_policy_is_drafted_compared_and_asked() {
+    let desk = Desk::new();
+    let new = ["policy", "new", "--name", "payments", "--profile", "dev", "--network", "eip155:31337"];
+    let draft = desk.run(&[&new[..], &["--out", "draft.json"]].concat());
+    assert!(draft.status.success(), "{}", String::from_utf8_lossy(&draft.stderr));
+    assert!(String::from_utf8_lossy(&draft.stderr).contains("approvals.required"));
+    assert_eq!(error(&desk.run(&[&new[..], &["--out", "draft.json"]].concat())), (6, "output".to_owned()));
+    assert_eq!(error(&desk.run(&[&new[..], &["--network", "eip155:1"]].concat())), (2, "usage".to_owned()));
+    let mut draft: SignedPolicy = document::read(&std::fs::read(desk.path("draft.json")).unwrap()).unwrap();
+    draft.policy.bounds.items_max = 10;
+    std::fs::write(desk.path("next.json"), draft.to_json()).unwrap();
+    let differs = answer(&desk.run(&["policy", "diff", "draft.json", "next.json"]));
+    assert_eq!(differs["differences"][0]["effect"], "looser");
+
+    let world = World::at(now() - 5);
+    std::fs::write(desk.path("bundle.bin"), world.bundle(world.content(Network::EVM_DEV, 2))).unwrap();
+    let told = answer(&desk.run_at(world.home.root(), &["policy", "explain", "bundle.bin"]));
+    assert_eq!(told["bundles"][0]["batches"][0]["passes"], true);
+    let under = ["policy", "explain", "--policy", "next.json", "bundle.bin"];
+    let told = answer(&desk.run_at(world.home.root(), &under));
+    assert_eq!(told["bundles"][0]["batches"][0]["passes"], false);
+    assert!(told["bundles"][0]["refused"].is_null());
+}

@@ -1,8 +1,10 @@
-//! `policy sign`, `policy install`, `policy show`: what this signer may sign, under the custodians' hands.
+//! `policy sign`, `policy install`, `policy show`, and by `draft` the others: what this signer may sign, under the custodians' hands.
 //!
 //! What must stay true: a custodian types the eight words of what they sign; installing journals first,
 //! pins in the vault second and writes the file last, and after a crash in between the same file may be
 //! installed again.
+
+mod draft;
 
 use super::{Place, now};
 use crate::args::PolicyAction;
@@ -32,7 +34,7 @@ struct Answer {
     signatures: Vec<String>,
 }
 
-/// Carries out one of the three.
+/// Carries out one of them.
 pub fn run(place: &Place, action: PolicyAction) -> Result<(), Failure> {
     match action {
         PolicyAction::Sign { file, out, confirm } => {
@@ -40,6 +42,14 @@ pub fn run(place: &Place, action: PolicyAction) -> Result<(), Failure> {
         }
         PolicyAction::Install { file } => install(place, &file),
         PolicyAction::Show => show(place, &place.home()?),
+        PolicyAction::New { name, profile, network, out } => {
+            draft::new(place, &name, &profile, &network, out.as_deref())
+        }
+        PolicyAction::Diff { old, new } => draft::diff(place, &read(&old)?.policy, &read(&new)?.policy),
+        PolicyAction::Explain { policy, bundle } => {
+            let under = policy.as_deref().map(read).transpose()?;
+            draft::explain(place, under.map(|signed| signed.policy), &bundle)
+        }
     }
 }
 

@@ -118,7 +118,7 @@ fn check_heads(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refu
     }
 }
 
-fn standing(signer: &Signer, number: usize, batch: &Batch) -> Result<Standing, Refusal> {
+pub(super) fn standing(signer: &Signer, number: usize, batch: &Batch) -> Result<Standing, Refusal> {
     match signer.journal.intent(&batch.digest) {
         None => Ok(Standing::New),
         Some(Intent { receipt: Some(receipt), .. }) => Ok(Standing::Signed(Box::new(receipt.clone()))),

@@ -23,6 +23,7 @@ pub mod journal;
 pub mod network;
 pub mod policy;
 pub mod roles;
+pub mod slip39;
 pub mod unpayable;
 pub mod wallet;
 pub mod words;

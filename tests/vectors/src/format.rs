@@ -20,6 +20,7 @@ pub(crate) enum Format {
     EvmForeign,
     InvalidRlp,
     Bip39,
+    Slip39,
     Hardware,
     /// Known, not run yet.
     Later(&'static str),
@@ -40,6 +41,7 @@ impl Format {
             Self::EvmForeign => "EVM foreign transactions",
             Self::InvalidRlp => "invalid RLP",
             Self::Bip39 => "BIP-39",
+            Self::Slip39 => "SLIP-39 shares",
             Self::Hardware => "messages of hardware wallets",
             Self::Later(kind) => kind,
         }
@@ -81,7 +83,7 @@ pub(crate) fn detect(document: &Value) -> Option<Format> {
             Some(Format::Later("key files (Web3 Secret Storage)"))
         }
         Value::Array(entries) if entries.iter().any(|entry| entry.get(1).is_some_and(Value::is_array)) => {
-            Some(Format::Later("SLIP-39 shares"))
+            Some(Format::Slip39)
         }
         _ => None,
     }

@@ -10,6 +10,7 @@ mod format;
 mod hardware;
 mod keys;
 mod report;
+mod shares;
 mod tron;
 
 pub use report::{Failure, Report};
@@ -60,6 +61,7 @@ pub fn run(text: &str) -> Report {
         }
         Format::Hardware => each(&document, "cases", &["id"], hardware::message, &mut report),
         Format::Bip39 => keys::bip39_file(&document, &mut report),
+        Format::Slip39 => shares::slip39_file(&document, &mut report),
         Format::Later(kind) => {
             report.record(String::new(), Ok(Outcome::Skipped(format!("{kind} (a later format)"))))
         }

@@ -54,6 +54,15 @@ fn evm_transactions_equal_those_of_other_libraries() {
 }
 
 #[test]
+fn shares_of_another_implementation_are_combined_and_invalid_sets_refused() {
+    all_pass("slip39.json", &[]);
+    let text = fixture("slip39.json");
+    assert_eq!(run(&text).passed, 45);
+    let altered = run(&text.replacen("bb54aac4", "bb54aac5", 1));
+    assert_eq!((altered.passed, altered.failed), (44, 1));
+}
+
+#[test]
 fn messages_of_hardware_wallets_are_written_again_byte_for_byte() {
     all_pass("ur-hardware.json", &[]);
     let text = fixture("ur-hardware.json");

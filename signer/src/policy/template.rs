@@ -95,7 +95,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 /// The same for people.
 pub fn explanation() -> String {
     let mut page = String::from(
-        "This draft permits nothing. Fill it in, leave no field out; then `policy sign`, `policy install`.\n\n",
+        "This draft permits nothing. Fill it in: keep every field, their order and the layout (two spaces, one entry\na line), because one content has one spelling. Then `policy sign`, `policy install`.\n\n",
     );
     for (field, meaning) in FIELDS {
         page += &format!("{field}\n    {meaning}\n");

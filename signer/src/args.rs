@@ -292,7 +292,8 @@ pub struct Exchange {
     /// Where the answer goes, as JSON, binary, QR frames and an animation.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The eight words of what is signed, compared with the coordinator's screen; repeat for a bundle.
+    /// The eight words compared with the coordinator's screen; `approve` takes one --confirm for each batch, `sign`
+    /// one for the whole bundle.
     #[arg(long, value_name = "WORDS")]
     pub confirm: Vec<String>,
     /// Also show the answer's frames in this terminal.

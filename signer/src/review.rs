@@ -61,7 +61,7 @@ fn header(page: &mut String, content: &Content, digest: &Digest, now: u64) {
 
 fn sums(page: &mut String, content: &Content) {
     let people: BTreeSet<_> = content.items.iter().map(|item| item.destination).collect();
-    line!(page, "items        {} to {} recipients", content.items.len(), people.len());
+    line!(page, "items        {} to {}", content.items.len(), counted(people.len(), "recipient"));
     if let Ok(totals) = content.totals() {
         line!(page, "TOTAL        {}", amount(content, totals.amount));
     }
@@ -116,7 +116,18 @@ fn item_lines(page: &mut String, content: &Content, number: usize, item: &Item) 
 /// What a batch is about on one line, for the place where the words are typed.
 pub fn recap(content: &Content) -> String {
     let total = content.totals().map_or("?".to_owned(), |totals| amount(content, totals.amount));
-    format!("{} on {}: {} items, TOTAL {total}", content.kind, content.network, content.items.len())
+    let items = counted(content.items.len(), "item");
+    format!("{} on {}: {items}, TOTAL {total}", content.kind, content.network)
+}
+
+/// "1 item", "2 items", "3 batches".
+pub fn counted(count: usize, one: &str) -> String {
+    let plural = match count {
+        1 => "",
+        _ if one.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{count} {one}{plural}")
 }
 
 /// What people compare of an address: its first four characters (after `0x`) and its last four, in one

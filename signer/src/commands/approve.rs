@@ -56,7 +56,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         approvals.push(Approved { batch_id: batch_id.clone(), content: reply.content.to_string(), files });
     }
     let person = vault.device().name.to_string();
-    let text = format!("{person} approved {} batches", approvals.len());
+    let text = format!("{person} approved {}", review::counted(approvals.len(), "batch"));
     place.console.answer(&Answer { format: "airlock approvals", version: 1, person, approvals }, text)
 }
 

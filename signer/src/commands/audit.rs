@@ -8,6 +8,7 @@ use super::Place;
 use crate::args::Inputs as Args;
 use crate::failure::{Exit, Failure, plain};
 use crate::qr::{Document, Inputs};
+use crate::review::counted;
 use crate::vault::Device;
 use airlock_shared::document;
 use airlock_shared::envelope::SignedBatch;
@@ -30,10 +31,11 @@ struct Audited {
     finding: Option<String>,
     content: Option<String>,
     network: Option<String>,
-    items: u64,
+    items: usize,
     total: Option<String>,
     signatures: usize,
     approvers: Vec<String>,
+    signers: Vec<String>,
     transactions: Vec<String>,
 }
 
@@ -68,6 +70,7 @@ fn judge(file: &Document, device: &Device, sequence: &mut Sequence) -> Audited {
         total: None,
         signatures: 0,
         approvers: Vec::new(),
+        signers: Vec::new(),
         transactions: Vec::new(),
     };
     match report(file, device, sequence) {
@@ -78,9 +81,10 @@ fn judge(file: &Document, device: &Device, sequence: &mut Sequence) -> Audited {
             audited.network = Some(content.network.to_string());
             audited.total = Some(format!("{total} {}", content.asset.symbol));
             audited.content = Some(report.content.to_string());
-            audited.items = report.totals.count;
+            audited.items = signed.envelope.content.items.len();
             audited.signatures = report.signatures;
             audited.approvers = report.approvers;
+            audited.signers = report.signers.iter().map(ToString::to_string).collect();
             audited.transactions = report.tx_ids.iter().map(hex::encode).collect();
         }
         Err(finding) => audited.finding = Some(plain(&finding)),
@@ -106,14 +110,26 @@ fn report(
 fn line(file: &Audited) -> String {
     match &file.finding {
         Some(finding) => format!("FAILED  {}: {finding}", file.file),
-        None => format!(
-            "ok      {}: {} items, {} on {}, {} signatures, approved by {}",
-            file.file,
-            file.items,
-            file.total.as_deref().unwrap_or("?"),
-            file.network.as_deref().unwrap_or("?"),
-            file.signatures,
-            file.approvers.join(", ")
-        ),
+        None => passed(file),
     }
+}
+
+/// What the file pays, who stands behind it, and what to look for on the chain.
+fn passed(file: &Audited) -> String {
+    let mut page = format!(
+        "ok      {}: {}, {} on {}, {}, approved by {}",
+        file.file,
+        counted(file.items, "item"),
+        file.total.as_deref().unwrap_or("?"),
+        file.network.as_deref().unwrap_or("?"),
+        counted(file.signatures, "signature"),
+        file.approvers.join(", ")
+    );
+    for signer in &file.signers {
+        page += &format!("\n        signer       {signer}");
+    }
+    for transaction in &file.transactions {
+        page += &format!("\n        transaction  {transaction}");
+    }
+    page
 }

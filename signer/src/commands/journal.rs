@@ -5,6 +5,7 @@ use crate::args::JournalAction;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::records::Access;
+use crate::review::utc;
 use airlock_shared::journal::{Chain, Entry, Event};
 use serde::Serialize;
 
@@ -72,7 +73,7 @@ pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
                 torn_bytes: journal.torn_bytes + refusals.torn_bytes,
             };
             let text = format!(
-                "journal whole: {} entries, head {}\nrefusals whole: {} entries, head {}\nintents without signatures: {}; torn bytes at the end: {}",
+                "journal whole: entries {}, head {}\nrefusals whole: entries {}, head {}\nintents without signatures: {}; torn bytes at the end: {}",
                 verified.sequence,
                 verified.head,
                 verified.refusals,
@@ -98,5 +99,5 @@ fn line(chain: Chain, entry: &Entry) -> Line {
 }
 
 fn text(line: &Line) -> String {
-    format!("{:>6}  {:>12}  {:<16} {}", line.sequence, line.time, line.event, line.detail)
+    format!("{:>6}  {}  {:<16} {}", line.sequence, utc(line.time), line.event, line.detail)
 }

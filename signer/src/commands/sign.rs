@@ -9,7 +9,7 @@ use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
 use crate::familiar::Familiar;
 use crate::qr::{Inputs, Output, Written};
-use crate::review;
+use crate::review::{self, counted};
 use crate::session::{Accountable, Ended, Examined, Signer, Standing};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::{Outcome, Replies};
@@ -142,9 +142,10 @@ fn answer(place: &Place, replies: &Replies, files: Written) -> Result<(), Failur
     let outcome = if signed { "signed" } else { "refused" };
     let signatures: usize = batches.iter().map(|batch| batch.signatures).sum();
     let text = format!(
-        "{outcome}: {} batches, {signatures} signatures, {} frames\n{}\n{}",
-        batches.len(),
-        files.frames,
+        "{outcome}: {}, {}, {}\n{}\n{}",
+        counted(batches.len(), "batch"),
+        counted(signatures, "signature"),
+        counted(files.frames, "frame"),
         files.json.display(),
         files.animation.display()
     );

@@ -7,7 +7,7 @@ use super::accept::{self, Verdict};
 use super::create::{self, Request as CreateRequest};
 use super::exchange::{self, Frames};
 use super::intake::{self, IntakeError};
-use super::store::{self, Batch, SealedBundle};
+use super::store::{self, Batch, SealedBundle, Transition};
 use super::{BatchError, LeftOut, approve, close, file};
 use crate::alerts;
 use crate::api::{ApiError, Body, Query, RequestId, moment};
@@ -194,8 +194,15 @@ async fn shown(app: &App, db: &mut Db, batch: &Batch) -> Result<Value, ApiError>
     value["approvals"] = json!(people);
     value["approvals_required"] = json!(policy.policy.approvals.required);
     value["items"] = items(db, batch).await?;
-    value["history"] = json!(store::history(db, &batch.id).await?);
+    value["history"] = store::history(db, &batch.id).await?.iter().map(shown_transition).collect();
     Ok(value)
+}
+
+fn shown_transition(transition: &Transition) -> Value {
+    let Transition { number, from, to, event, who, why, at_ms } = transition;
+    json!({
+        "number": number, "from": from, "to": to, "event": event, "who": who, "why": why, "at": moment(*at_ms),
+    })
 }
 
 async fn items(db: &mut Db, batch: &Batch) -> Result<Value, ApiError> {

@@ -59,7 +59,7 @@ pub struct Batch {
 }
 
 /// One recorded transition.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     /// 1, 2, 3 …
     pub number: i64,

@@ -20,6 +20,7 @@ pub async fn open(stage: Stage, chains: Chains, founded: Founded) -> anyhow::Res
     let people = make_people(&coordinator).await?;
     coordinator.start().await?;
     tell.tell(format_args!("The coordinator runs on {}", shown_database(&coordinator.database_url)));
+    tell.tell("The ledger opens with the company's capital: what the hot wallets hold on chain, to the last base unit.");
     let mut world = World { stage, chains, devices, coordinator, people, wallets };
     book_capital(&world).await?;
     for place in 0..world.wallets.len() {
@@ -61,16 +62,18 @@ async fn make_people(coordinator: &Coordinator) -> anyhow::Result<People> {
 async fn book_capital(world: &World) -> anyhow::Result<()> {
     for (chain, wallets) in world.chains.all.iter().zip(&world.wallets) {
         let wallet = wallets.hot.to_string();
-        let held =
-            [("USDT", chain.usdt_of(&wallet).await?), (chain.native(), chain.native_of(&wallet).await?)];
-        for (asset, amount_base) in held {
+        let held = [
+            ("USDT", 6, chain.usdt_of(&wallet).await?),
+            (chain.native(), chain.native_decimals(), chain.native_of(&wallet).await?),
+        ];
+        for (asset, decimals, amount_base) in held {
             let body = json!({
                 "network": chain.network, "wallet": wallet, "asset": asset, "amount_base": amount_base,
             });
             world.order("/v1/treasury/opening-capital", &body).await.context("opening capital")?;
             world.stage.narrator.figure(
                 &format!("capital on {}", chain.network),
-                format_args!("{amount_base} base units of {asset}"),
+                format_args!("{} {asset} ({amount_base} base units)", amount_base.to_decimal(decimals)),
             );
         }
     }

@@ -157,12 +157,20 @@ pub async fn approve_on_device(world: &World, device: &Device, batch: &str) -> a
     let tell = world.stage.narrator;
     tell.figure(
         &format!("{} approves", device.name),
-        format_args!("batch {batch:.8}…: {} frame(s) in, words typed, {answered} frame(s) back", scan.shown),
+        format_args!(
+            "batch {batch:.8}…: photographs {}, types its words, answers with {}",
+            frames_of(scan.shown),
+            frames_of(answered)
+        ),
     );
     if device.name == world.devices.carol.name {
         tell.screen(&format!("{}'s screen", device.name), &done.stderr);
     }
     Ok(())
+}
+
+fn frames_of(count: usize) -> String {
+    if count == 1 { "one QR frame".to_owned() } else { format!("{count} QR frames") }
 }
 
 /// Seals the batches into one bundle and keeps its JSON, frames and animation for people.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged, in the order in which mistakes are cheap to find:
-# formatting, lints, documentation, generated files, advisories and licences (if cargo-deny is installed),
+# formatting, lints, documentation, generated files, licences and sources (if cargo-deny is installed),
 # tests. With --coverage the line coverage of the shared crate is measured too, before the tests, so that the
 # last line stays the count of the tests.
 set -euo pipefail

@@ -103,7 +103,6 @@ install_foreign_clients() {
     export AIRLOCK_REQUIRE_FOREIGN=1
     export AIRLOCK_FOREIGN_DIR="$PWD/tests/foreign"
     export AIRLOCK_PYTHON="$PWD/.tools/python/bin/python"
-    export AIRLOCK_REQUIRE_FOREIGN=1
 }
 
 # Adds up the lines `test result: ok. 3 passed; 0 failed; 1 ignored; …` of all suites.

@@ -2,7 +2,7 @@
 //!
 //! An approval is over the content digest, the person, the method and the journal head that the person's
 //! device saw last, so it survives a changing head in the envelope, and a third memory of the journal
-//! exists (DESIGN section 4). Two methods: an independent device that decodes the batch itself (Ed25519), and a
+//! exists (docs/threat-model.md). Two methods: an independent device that decodes the batch itself (Ed25519), and a
 //! passkey (WebAuthn), whose challenge is the statement digest; passkeys are verified from a later version
 //! on and until then never count.
 

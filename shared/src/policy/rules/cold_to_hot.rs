@@ -3,7 +3,7 @@
 //! In February 2025 three owners of a cold wallet signed what their screens called a routine transfer to a warm
 //! wallet. The bytes were a delegatecall that handed the wallet over; 401,347 ETH left. Three things stop it
 //! here, each alone: a batch carries fields, so there is no place for a delegatecall or foreign calldata
-//! (DESIGN section 3); the signer builds the transaction itself (S4); and this rule, in the offline
+//! (docs/batch-format.md); the signer builds the transaction itself (S4); and this rule, in the offline
 //! signer and over the decoded fields, knows the only addresses a cold wallet may ever pay.
 
 use super::{Facts, Refusal, Rule};

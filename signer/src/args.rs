@@ -4,6 +4,9 @@
 //! environment variable; passphrases come from a terminal, a 0600 file or a file descriptor. Exit codes:
 //! 0 done, 2 usage, 3 refused by policy or check, 4 vault or passphrase, 5 journal or state, 6 input or output.
 
+mod backup;
+
+pub use backup::BackupAction;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -63,6 +66,12 @@ pub enum Command {
         /// What about them.
         #[command(subcommand)]
         action: PassphraseAction,
+    },
+    /// Back the spending keys up as shares, or prove a backup.
+    Backup {
+        /// Which.
+        #[command(subcommand)]
+        action: BackupAction,
     },
     /// Sign, install or show a policy.
     Policy {

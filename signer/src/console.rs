@@ -9,6 +9,7 @@ use crate::args::Options;
 use crate::failure::{Exit, Failure};
 use crate::home::open_private;
 use crate::secret::Passphrase;
+use crate::vault::shares::MAX_TEXT_BYTES;
 use airlock_shared::{Digest, words};
 use rustix::fs::OFlags;
 use serde::Serialize;
@@ -101,6 +102,26 @@ impl Console {
             (None, None) => Source::Terminal,
         };
         read_twice(&source, prompt)
+    }
+
+    /// Words of a backup that a person types without seeing them.
+    pub fn hidden_words(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        let typed = rpassword::prompt_password(prompt).map_err(|_| no_terminal("the words"))?;
+        Ok(Zeroizing::new(typed))
+    }
+
+    /// Words of a backup from a private file.
+    pub fn words_from_file(&self, path: &Path) -> Result<Zeroizing<String>, Failure> {
+        let failed = |error| Failure::new(Exit::Vault, "backup", error);
+        words_from(open_private(path, OFlags::RDONLY).map_err(failed)?, &path.display().to_string())
+    }
+
+    /// Words of a backup from a descriptor.
+    pub fn words_from_descriptor(&self, number: u32) -> Result<Zeroizing<String>, Failure> {
+        let name = format!("file descriptor {number}");
+        let file = File::open(Path::new("/proc/self/fd").join(number.to_string()))
+            .map_err(|error| Failure::new(Exit::Vault, "backup", format!("{name}: {error}")))?;
+        words_from(file, &name)
     }
 
     /// Does a script give the spending compartment a passphrase of its own?
@@ -236,6 +257,19 @@ fn read_from(file: File, name: &str) -> Result<Passphrase, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::new(Exit::Vault, "passphrase", format!("{name}: {error}")))?;
     Ok(Passphrase::from_bytes(std::mem::take(&mut bytes))?)
+}
+
+/// Reads at most one backup's words, into memory that never has to grow.
+fn words_from(file: File, name: &str) -> Result<Zeroizing<String>, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::new(Exit::Vault, "backup", format!("{name}: {why}"));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4 * MAX_TEXT_BYTES));
+    let read =
+        file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if read > MAX_TEXT_BYTES {
+        return Err(failed(&"too long for the words of a backup"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed(&"not text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn read_twice(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {

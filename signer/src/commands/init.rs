@@ -4,20 +4,18 @@
 //! What must stay true: nothing is overwritten; a failure anywhere leaves no vault behind; the mnemonic
 //! goes to the terminal, to a descriptor, or (said loudly) to nobody.
 
-use super::{Place, cost_asked, now};
+use super::{Place, cost_asked, now, words};
 use crate::args::Init;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, HomeError};
 use crate::journal::Journal;
 use crate::keys::Master;
-use crate::secret::{Entropy, fill_random};
+use crate::secret::Entropy;
 use crate::vault::{Device, KdfCost, Vault, is_sound};
 use airlock_shared::identity::{Custodian, Identity, Roster};
 use airlock_shared::{PersonId, Profile};
 use serde::Serialize;
-use std::io::Write as _;
-use zeroize::Zeroizing;
 
 #[derive(Serialize)]
 struct Answer {
@@ -118,60 +116,18 @@ fn hand_over(console: &Console, args: &Init, entropy: &Entropy) -> Result<(), Fa
         console.note("The mnemonic was shown to nobody: these keys die with this vault.");
         return Ok(());
     }
-    let mut words: Vec<&str> = mnemonic.words().collect();
+    let mut list: Vec<&str> = mnemonic.words().collect();
     let handed = match args.mnemonic_fd {
-        Some(number) => write_to(number, &words),
-        None => show_and_ask(console, &words),
+        Some(number) => words::write_to(words::descriptor(number)?, &list),
+        None => words::show_and_ask(
+            console,
+            "These 24 words are the keys. Write them down; they are shown once.",
+            &list,
+        ),
     };
     // Pointers into the word list are as telling as the words.
-    words.fill("");
+    list.fill("");
     handed
-}
-
-fn write_to(number: u32, words: &[&str]) -> Result<(), Failure> {
-    let text = Zeroizing::new(words.join(" ") + "\n");
-    std::fs::OpenOptions::new()
-        .append(true)
-        .open(format!("/proc/self/fd/{number}"))
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::new(Exit::Transfer, "mnemonic", format!("descriptor {number}: {error}")))
-}
-
-fn show_and_ask(console: &Console, words: &[&str]) -> Result<(), Failure> {
-    if !console.is_interactive() {
-        return Err(Failure::usage(
-            "the mnemonic needs a terminal, --mnemonic-fd N, or --no-mnemonic-display",
-        ));
-    }
-    console.note("\nThese 24 words are the keys. Write them down; they are shown once.\n");
-    for (row, chunk) in words.chunks(4).enumerate() {
-        let numbered = (1..).zip(chunk).map(|(n, word)| format!("{:2} {word:<10}", row * 4 + n));
-        let numbered: Zeroizing<Vec<String>> = Zeroizing::new(numbered.collect());
-        console.note(Zeroizing::new(numbered.join("  ")).as_str());
-    }
-    console.line("\nPress Enter when they are written down. ")?;
-    // Clears the screen and what was scrolled off it.
-    console.note("\x1b[2J\x1b[3J\x1b[H");
-    for position in three_positions(words.len())? {
-        let typed = Zeroizing::new(console.line(&format!("Word {}: ", position + 1))?);
-        if typed.trim() != words[position] {
-            return Err(Failure::new(Exit::Vault, "mnemonic", "that is not the word; nothing was made"));
-        }
-    }
-    Ok(())
-}
-
-fn three_positions(count: usize) -> Result<Vec<usize>, Failure> {
-    let mut positions = Vec::new();
-    while positions.len() < 3 {
-        let mut bytes = [0; 16];
-        fill_random(&mut bytes)?;
-        let position = usize::from(bytes[0]) % count;
-        if !positions.contains(&position) {
-            positions.push(position);
-        }
-    }
-    Ok(positions)
 }
 
 fn answer(place: &Place, device: &Device) -> Result<(), Failure> {

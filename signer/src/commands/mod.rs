@@ -6,6 +6,7 @@
 mod addresses;
 mod approve;
 mod audit;
+mod backup;
 mod display;
 mod doctor;
 mod identity;
@@ -16,6 +17,7 @@ mod pair;
 mod passphrase;
 mod policy;
 mod sign;
+mod words;
 mod xpub;
 
 use crate::args::{Command, CommandLine, Kdf};
@@ -26,6 +28,7 @@ use crate::keys::Master;
 use crate::machine;
 use crate::memory::{self, Protection};
 use crate::sandbox;
+use crate::secret::Entropy;
 use crate::vault::{KdfCost, Vault};
 use airlock_shared::{Network, Profile};
 use std::path::{Path, PathBuf};
@@ -47,6 +50,7 @@ pub fn run(line: CommandLine) -> Result<(), Failure> {
         Command::Xpub(args) => xpub::run(&place, &args),
         Command::Pair(args) => pair::run(&place, &args),
         Command::Passphrase { action } => passphrase::run(&place, &action),
+        Command::Backup { action } => backup::run(&place, &action),
         Command::Policy { action } => policy::run(&place, action),
         Command::Inspect(args) => inspect::run(&place, &args),
         Command::Sign(args) => sign::run(&place, &args),
@@ -121,12 +125,18 @@ impl Place {
 
 /// Opens the spending compartment and checks that it is the seed this vault was made with.
 pub fn unlock(vault: &Vault, answer: SpendingAnswer) -> Result<Master, Failure> {
+    open_entropy(vault, answer).map(|(_, master)| master)
+}
+
+/// The same, with the entropy behind the keys; for backups only.
+pub fn open_entropy(vault: &Vault, answer: SpendingAnswer) -> Result<(Entropy, Master), Failure> {
     if !vault.can_spend() {
         return Err(crate::vault::VaultError::NoSpending.into());
     }
-    let master = Master::from_entropy(&vault.open_spending(&answer.passphrase()?)?)?;
+    let entropy = vault.open_spending(&answer.passphrase()?)?;
+    let master = Master::from_entropy(&entropy)?;
     if vault.device().fingerprint == Some(master.fingerprint()) {
-        return Ok(master);
+        return Ok((entropy, master));
     }
     Err(Failure::new(Exit::Vault, "vault", "the spending compartment holds another seed"))
 }

@@ -11,6 +11,7 @@
 mod device;
 mod reseal;
 mod seal;
+pub mod shares;
 
 pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, MAX_SEEN, PolicyPin, is_sound};
 pub use seal::{Compartment, KdfCost};

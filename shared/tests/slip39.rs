@@ -73,6 +73,7 @@ fn impossible_plans_secrets_and_randomness_are_refused() {
     for bytes in [0, 14, 17, 66] {
         assert_eq!(refused(&vec![0; bytes], (2, 3), &[]), ShareError::Secret { bytes });
     }
+    assert_eq!((randomness_for(0, 32), randomness_for(1, 32), randomness_for(3, 32)), (0, 0, 60));
     assert_eq!(refused(&SECRET, (2, 3), &[0; 27]), ShareError::Randomness { needed: 28, given: 27 });
 }
 

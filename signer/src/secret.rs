@@ -68,6 +68,11 @@ impl Passphrase {
         self.0.as_bytes()
     }
 
+    /// The same once more, for the other compartment; each is overwritten by itself.
+    pub fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// Were the same words typed twice?
     pub fn matches(&self, other: &Self) -> bool {
         self.0 == other.0

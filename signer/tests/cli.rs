@@ -378,6 +378,11 @@ fn a_passphrase_is_changed_and_its_stretching_only_ever_grows() {
     desk.private("pass", "another passphrase for tests");
     assert_eq!(answer(&desk.run(&["identity"]))["key"], made["identity"]);
     assert_eq!(answer(&desk.run(&["addresses", "--role", "hot"]))["wallets"].as_array().unwrap().len(), 2);
+    // A second line end belongs to the passphrase, in both compartments alike.
+    desk.private("new", "a passphrase with a line end\n\n");
+    answer(&desk.run(&["passphrase", "change", "--new-passphrase-file", "new"]));
+    desk.private("pass", "a passphrase with a line end\n\n");
+    answer(&desk.run(&["addresses", "--role", "hot"]));
     let weaker = desk.run(&["passphrase", "change", "--keep", "--kdf-passes", "1"]);
     assert_eq!(error(&weaker), (4, "weaker_kdf".to_owned()));
     let measured = answer(&desk.run(&["passphrase", "change", "--keep", "--kdf-target-ms", "1"]));

@@ -180,7 +180,7 @@ fn recover(points: &[Point<'_>]) -> Result<Zeroizing<Vec<u8>>, ShareError> {
 
 /// How many bytes of randomness [`split`] takes.
 pub const fn randomness_for(threshold: u8, secret_bytes: usize) -> usize {
-    (threshold as usize).saturating_sub(1) * secret_bytes - DIGEST_BYTES
+    ((threshold as usize).saturating_sub(1) * secret_bytes).saturating_sub(DIGEST_BYTES)
 }
 
 /// Splits `secret` into `count` shares, any `threshold` (2 to 16) of which give it back. `identifier` (15

@@ -5,7 +5,7 @@
 //! journal changes. A scripted change never merges two passphrases into one unasked.
 
 use super::{Place, cost_asked};
-use crate::args::{Kdf, PassphraseAction, PassphraseChange};
+use crate::args::{PassphraseAction, PassphraseChange};
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
@@ -59,9 +59,11 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
     } else {
         asked(&place.console, args, spending, &identity)?
     };
+    // Measured before the sandbox, which hides how much memory is free.
+    let cost = cost_from_now_on(place, args, &vault, spending)?;
     place.enter_sandbox(&home, None)?;
     let change = Change { home, vault, identity, _lock: lock };
-    let answer = change.carry_out(place, args, old_spending, &new)?;
+    let answer = change.carry_out(args, cost, old_spending, &new)?;
     let line = |(name, sealing): (&str, &Option<Sealing>)| {
         let Sealing { memory_kib, passes } = sealing.as_ref()?;
         Some(format!("{name} compartment sealed again: {memory_kib} KiB in {passes} passes\n"))
@@ -76,8 +78,7 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
 
 /// What opens the spending compartment now. A person may answer that it is the passphrase just typed.
 fn spending_now(console: &Console, identity: &Passphrase) -> Result<Passphrase, Failure> {
-    let same = Passphrase::from_bytes(identity.as_bytes().to_vec())?;
-    console.spending_answer(same)?.passphrase()
+    console.spending_answer(identity.again())?.passphrase()
 }
 
 /// Reads the replacements while files and descriptors are still open to this process.
@@ -117,7 +118,7 @@ fn asked(
     let spending = match (spending, separate) {
         (false, _) => None,
         (true, true) => Some(console.replacement(own_file, own_descriptor, "New spending passphrase: ")?),
-        (true, false) => Some(Passphrase::from_bytes(identity.as_bytes().to_vec())?),
+        (true, false) => Some(identity.again()),
     };
     Ok(New { identity: Some(identity), spending })
 }
@@ -125,20 +126,14 @@ fn asked(
 impl Change {
     fn carry_out(
         mut self,
-        place: &Place,
         args: &PassphraseChange,
+        cost: KdfCost,
         old_spending: Option<Passphrase>,
         new: &New,
     ) -> Result<Answer, Failure> {
         let identity = new.identity.as_ref().unwrap_or(&self.identity);
         let mut answer = Answer { format: "airlock vault", version: 1, identity: None, spending: None };
         let spending = old_spending.as_ref().map(|old| (old, new.spending.as_ref().unwrap_or(old)));
-        // The strongest of the compartments that change; what a script asks for is the same for both.
-        let own = args.compartment.identity().then(|| self.vault.identity_cost());
-        let present = own.into_iter().chain(spending.and(self.vault.spending_cost()));
-        let usual =
-            present.reduce(|a, b| if b.is_weaker_than(a) { a } else { b }).unwrap_or(KdfCost::DEFAULT);
-        let cost = at_least(place, &args.kdf, usual)?;
         if let Some((old, chosen)) = spending {
             self.vault.reseal_spending(old, chosen, cost)?;
             answer.spending = Some(Sealing::from(cost));
@@ -152,10 +147,19 @@ impl Change {
     }
 }
 
-/// What is asked for by number is refused where it is weaker; a measurement never makes anything weaker.
-fn at_least(place: &Place, asked: &Kdf, usual: KdfCost) -> Result<KdfCost, Failure> {
-    let cost = cost_asked(place, asked, usual)?;
-    if asked.kdf_target_ms.is_some() && cost.is_weaker_than(usual) {
+/// What opening costs from now on, the same for all that changes. What is asked for by number is refused later
+/// where it is weaker; a measurement never makes anything weaker.
+fn cost_from_now_on(
+    place: &Place,
+    args: &PassphraseChange,
+    vault: &Vault,
+    spending: bool,
+) -> Result<KdfCost, Failure> {
+    let own = args.compartment.identity().then(|| vault.identity_cost());
+    let present = own.into_iter().chain(vault.spending_cost().filter(|_| spending));
+    let usual = present.reduce(|a, b| if b.is_weaker_than(a) { a } else { b }).unwrap_or(KdfCost::DEFAULT);
+    let cost = cost_asked(place, &args.kdf, usual)?;
+    if args.kdf.kdf_target_ms.is_some() && cost.is_weaker_than(usual) {
         place.console.note(format_args!("The vault has {usual} already, which is kept."));
         return Ok(usual);
     }

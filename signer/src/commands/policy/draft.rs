@@ -116,8 +116,7 @@ pub fn explain(place: &Place, under: Option<Policy>, args: &Args) -> Result<(), 
     let inputs = Inputs::open(&args.input)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
-    let opened = Signer::open(home, None, vault);
-    let signer = opened.map_err(|error| Failure::new(Exit::State, "state", error))?;
+    let signer = Signer::open(home, None, vault)?;
     let now = now()?;
     let mut bundles = Vec::new();
     for document in inputs.documents()? {

@@ -71,8 +71,11 @@ fn sums(page: &mut String, content: &Content) {
 }
 
 fn cost(page: &mut String, content: &Content) {
-    let (native, coin) =
-        if content.network.family() == Family::Tron { (6, "TRX") } else { (18, "native coin") };
+    // TRON's fee limit bounds energy; what a node charges for bytes and memos comes on top.
+    let (native, coin) = match content.network.family() {
+        Family::Tron => (6, "TRX for energy; bandwidth and memos on top"),
+        Family::Evm => (18, "native coin"),
+    };
     let coins = |base: u128| BaseUnits::from(base).to_decimal(native);
     let each = content.fee_cap_per_item();
     let all = each.checked_mul(content.items.len() as u128).map_or("?".to_owned(), coins);

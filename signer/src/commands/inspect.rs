@@ -194,6 +194,9 @@ fn bundle(bytes: &[u8], signer: Result<&Signer, &str>, now: u64) -> Result<(Insp
                 batch.rules = rules(signer, &accountable, number, now)?;
             }
             page += "verdict      every check passes\n";
+            for (number, batch) in (1..).zip(accountable.batches()) {
+                page += &format!("  batch {number}    {}\n", super::sign::verdict(batch.standing()));
+            }
             Verdict { accepted: true, code: None, batch: None, item: None, why: None }
         }
         Err(examined) => {

@@ -92,13 +92,7 @@ fn show(place: &Place, signer: &Signer, accountable: &Accountable, now: u64) {
         for warning in Familiar::of(signer.journal(), signer.policy(), content).warnings(content) {
             console.note(format_args!("ATTENTION    {warning}"));
         }
-        console.note(match batch.standing() {
-            Standing::New => "verdict      every rule of the policy passes",
-            Standing::Interrupted => {
-                "verdict      begun before and interrupted: the same signatures will be made"
-            }
-            Standing::Signed(_) => "verdict      SIGNED BEFORE: the same signatures will be given again",
-        });
+        console.note(format_args!("verdict      {}", verdict(batch.standing())));
     }
     console.note("");
     for (number, batch) in (1..).zip(batches) {
@@ -112,6 +106,15 @@ fn show(place: &Place, signer: &Signer, accountable: &Accountable, now: u64) {
         _ => "\nThe coordinator's screen must show the same words for the whole bundle:",
     });
     console.note(review::eight_words(&accountable.words_digest()));
+}
+
+/// What became of a batch that passes every check, in a person's words.
+pub const fn verdict(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::New => "every rule of the policy passes",
+        Standing::Interrupted => "begun before and interrupted: the same signatures will be made",
+        Standing::Signed(_) => "SIGNED BEFORE: the same signatures will be given again",
+    }
 }
 
 fn write(output: &Output, replies: &Replies, size: FrameSize) -> Result<Written, Failure> {

@@ -136,6 +136,27 @@ fn an_approval_names_the_revision_and_never_comes_from_the_initiator() {
 }
 
 #[test]
+fn users_see_neither_the_sequence_of_items_nor_who_works_here() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        let made = request(&served, "k", "5").await;
+        let path = format!("/v1/withdrawals/{}", made["id"].as_str().unwrap());
+        served.post(&served.operator, &format!("{path}/approve"), json!({ "revision": 1 })).await;
+        let (_, hers) = served.get(&served.ann, &path).await;
+        let (_, listed) = served.get(&served.ann, "/v1/withdrawals").await;
+        for seen in [&made, &hers, &listed["withdrawals"][0]] {
+            assert!(seen.get("item_id").is_none() && seen.get("batch_id").is_none(), "{seen}");
+        }
+        assert_eq!(hers["history"][1]["who"], "operator");
+        assert!(hers["history"][1].get("why").is_none());
+        let (_, ours) = served.get(&served.operator, &path).await;
+        assert_eq!(ours["item_id"], "1");
+        assert_ne!(ours["history"][1]["who"], "operator");
+    });
+}
+
+#[test]
 fn a_hundred_operators_pressing_approve_approve_once() {
     on_each_database(|stage| async move {
         let served = Served::open(stage).await;

@@ -140,14 +140,14 @@ impl Frames {
     }
 
     /// Frame `n` as a PNG; frames beyond [`Self::count`] go on for ever, for cameras that missed too many.
-    pub fn png(&self, n: u32) -> Result<Vec<u8>, BatchError> {
-        Ok(QrImage::encode(&self.encoder.frame(n), self.size)?.png(QrImage::PIXELS_PER_MODULE)?)
+    pub fn png(&self, n: u32, pixels_per_module: u32) -> Result<Vec<u8>, BatchError> {
+        Ok(QrImage::encode(&self.encoder.frame(n), self.size)?.png(pixels_per_module)?)
     }
 
     /// The loop as a GIF.
-    pub fn gif(&self, frames_per_second: u8) -> Result<Vec<u8>, BatchError> {
+    pub fn gif(&self, frames_per_second: u8, pixels_per_module: u32) -> Result<Vec<u8>, BatchError> {
         let images: Vec<QrImage> =
             self.encoder.frames().map(|text| QrImage::encode(&text, self.size)).collect::<Result<_, _>>()?;
-        Ok(animation(&images, QrImage::PIXELS_PER_MODULE, u16::from(frames_per_second))?)
+        Ok(animation(&images, pixels_per_module, u16::from(frames_per_second))?)
     }
 }

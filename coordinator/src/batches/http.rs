@@ -21,7 +21,7 @@ use airlock_shared::Network;
 use airlock_shared::approval::Approval;
 use airlock_shared::document::Document;
 use airlock_shared::envelope::{ApprovalReply, Replies};
-use airlock_shared::frames::{FrameSize, Level};
+use airlock_shared::frames::{FrameSize, Level, QrImage};
 use airlock_shared::words;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
@@ -395,13 +395,17 @@ async fn export_frame(
     frame(&app, bundle_of(&app, &caller, &id).await?.bundle, &size, &file).await
 }
 
-/// The QR size asked for; by default the configured version at level L.
+/// The QR size asked for; by default the configured version at level L, four pixels a module.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Size {
     version: Option<u8>,
     level: Option<String>,
+    pixels: Option<u32>,
 }
+
+/// Pixels a module that may be asked for: below four cameras fail, above twelve no screen shows a code whole.
+const PIXELS: std::ops::RangeInclusive<u32> = QrImage::PIXELS_PER_MODULE..=12;
 
 impl Size {
     fn parse(&self, app: &App) -> Result<FrameSize, ApiError> {
@@ -415,6 +419,12 @@ impl Size {
         FrameSize::new(self.version.unwrap_or(app.config.batch.frame_version), level)
             .map_err(|error| ApiError::refused("bad_frame_size", error.to_string()))
     }
+
+    fn pixels(&self) -> Result<u32, ApiError> {
+        let pixels = self.pixels.unwrap_or(QrImage::PIXELS_PER_MODULE);
+        let known = PIXELS.contains(&pixels).then_some(pixels);
+        known.ok_or_else(|| ApiError::refused("bad_frame_size", "pixels is 4 to 12".to_owned()))
+    }
 }
 
 fn json_document<D: Document>(document: &D) -> Response {
@@ -426,10 +436,10 @@ async fn gif<D: Document + Send + 'static>(
     document: D,
     size: &Size,
 ) -> Result<Response, ApiError> {
-    let (size, speed) = (size.parse(app)?, app.config.batch.frames_per_second);
+    let (size, pixels, speed) = (size.parse(app)?, size.pixels()?, app.config.batch.frames_per_second);
     let drawn = tokio::task::spawn_blocking(move || {
         let frames = Frames::of(&document, size)?;
-        Ok::<_, BatchError>((frames.count(), frames.gif(speed)?))
+        Ok::<_, BatchError>((frames.count(), frames.gif(speed, pixels)?))
     });
     let (count, bytes) = drawn.await.map_err(ApiError::internal)??;
     let headers = [(header::CONTENT_TYPE, "image/gif".to_owned()), (FRAMES_COUNT, count.to_string())];
@@ -444,10 +454,10 @@ async fn frame<D: Document + Send + 'static>(
 ) -> Result<Response, ApiError> {
     let number = file.strip_suffix(".png").and_then(|number| number.parse::<u32>().ok());
     let number = number.ok_or_else(|| ApiError::not_found("frame"))?;
-    let size = size.parse(app)?;
+    let (size, pixels) = (size.parse(app)?, size.pixels()?);
     let drawn = tokio::task::spawn_blocking(move || {
         let frames = Frames::of(&document, size)?;
-        Ok::<_, BatchError>((frames.count(), frames.png(number)?))
+        Ok::<_, BatchError>((frames.count(), frames.png(number, pixels)?))
     });
     let (count, bytes) = drawn.await.map_err(ApiError::internal)??;
     let headers = [(header::CONTENT_TYPE, "image/png".to_owned()), (FRAMES_COUNT, count.to_string())];

@@ -58,13 +58,14 @@ async fn create(
     let asked =
         Asked { network: body.network, asset: body.asset, to: body.to, amount: body.amount, memo: body.memo };
     let requester = Requester { partner, user, who: caller.to_string() };
+    let audience = Audience::of(&caller);
     let settings = app.clone();
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
             // Inside, so that a repeat gets the first answer although the settings have changed since.
             let terms = request::check(&settings.config, &asked)?;
             let row = request::request(unit, &requester, terms).await?;
-            shown(&settings.config.assets, &row)
+            shown(&settings.config.assets, &row, audience)
         })
     })
     .await
@@ -85,12 +86,13 @@ async fn list(
     caller: Caller,
     Query(query): Query<List>,
 ) -> Result<Json<Value>, ApiError> {
-    let filter = filter(&caller, query)?;
+    let (filter, audience) = (filter(&caller, query)?, Audience::of(&caller));
     let mut db = app.db.reader().await?;
     let rows = store::list(&mut db, &filter).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == filter.limit);
     let next = rows.last().filter(|_| full).map(|last| format!("{}.{}", last.made_at, last.id));
-    let rows = rows.iter().map(|row| shown(&app.config.assets, row)).collect::<Result<Vec<_>, _>>()?;
+    let rows =
+        rows.iter().map(|row| shown(&app.config.assets, row, audience)).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(json!({ "withdrawals": rows, "next": next })))
 }
 
@@ -130,7 +132,7 @@ async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let mut db = app.db.reader().await?;
     let found = visible(&mut db, &caller, &id).await?;
-    Ok(Json(with_history(&app, &mut db, &found).await?))
+    Ok(Json(with_history(&app, &mut db, &found, Audience::of(&caller)).await?))
 }
 
 #[derive(Deserialize)]
@@ -186,40 +188,81 @@ async fn visible(db: &mut Db, caller: &Caller, id: &str) -> Result<Withdrawal, A
     found.ok_or_else(|| ApiError::not_found("withdrawal"))
 }
 
-async fn with_history(app: &App, db: &mut Db, row: &Withdrawal) -> Result<Value, ApiError> {
-    let mut value = shown(&app.config.assets, row)?;
-    let history: Vec<Value> = store::history(db, &row.id).await?.iter().map(shown_transition).collect();
-    let attempts: Vec<Value> =
-        attempts::of_withdrawal(db, &row.id).await?.iter().map(shown_attempt).collect();
+/// Who reads an answer. Item ids are a sequence over all partners, and batches and operators are the house's
+/// own, so only operators see them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Audience {
+    Operator,
+    Partner,
+}
+
+impl Audience {
+    const fn of(caller: &Caller) -> Self {
+        match caller {
+            Caller::Operator { .. } => Self::Operator,
+            Caller::Partner { .. } | Caller::User { .. } => Self::Partner,
+        }
+    }
+}
+
+async fn with_history(
+    app: &App,
+    db: &mut Db,
+    row: &Withdrawal,
+    audience: Audience,
+) -> Result<Value, ApiError> {
+    let mut value = shown(&app.config.assets, row, audience)?;
+    let history = store::history(db, &row.id).await?;
+    let history: Vec<Value> = history.iter().map(|step| shown_transition(step, audience)).collect();
+    let attempts = attempts::of_withdrawal(db, &row.id).await?;
+    let attempts: Vec<Value> = attempts.iter().map(|attempt| shown_attempt(attempt, audience)).collect();
     value["history"] = json!(history);
     value["attempts"] = json!(attempts);
     Ok(value)
 }
 
-fn shown(assets: &Assets, row: &Withdrawal) -> Result<Value, ApiError> {
+fn shown(assets: &Assets, row: &Withdrawal, audience: Audience) -> Result<Value, ApiError> {
     let decimals = assets.decimals(&row.asset).map_err(ApiError::internal)?;
-    Ok(json!({
-        "id": row.id, "item_id": row.item_id.number().to_string(), "state": row.state.name(),
+    let mut value = json!({
+        "id": row.id, "state": row.state.name(),
         "revision": row.revision, "user": row.user, "partner": row.partner, "requested_by": row.requested_by,
         "network": row.network, "asset": row.asset, "to": row.destination.to_string(),
         "amount": row.amount.to_decimal(decimals), "fee": row.fee.to_decimal(decimals),
-        "amount_base": row.amount_base, "memo": row.memo, "batch_id": row.batch_id,
+        "amount_base": row.amount_base, "memo": row.memo,
         "made_at": moment(row.made_at), "changed_at": moment(row.changed_at),
-    }))
+    });
+    if audience == Audience::Operator {
+        value["item_id"] = json!(row.item_id.number().to_string());
+        value["batch_id"] = json!(row.batch_id);
+    }
+    Ok(value)
 }
 
-fn shown_transition(step: &Transition) -> Value {
-    json!({
-        "number": step.number, "from": step.from, "to": step.to, "event": step.event, "who": step.who,
-        "why": step.why, "at": moment(step.at_ms),
-    })
+fn shown_transition(step: &Transition, audience: Audience) -> Value {
+    let mut value = json!({
+        "number": step.number, "from": step.from, "to": step.to, "event": step.event,
+        "at": moment(step.at_ms),
+    });
+    let by_operator = step.who.starts_with("operator:");
+    match audience {
+        Audience::Operator => {
+            value["who"] = json!(step.who);
+            value["why"] = json!(step.why);
+        }
+        Audience::Partner => value["who"] = json!(if by_operator { "operator" } else { &step.who }),
+    }
+    value
 }
 
-fn shown_attempt(attempt: &Attempt) -> Value {
-    json!({
-        "id": attempt.id, "state": attempt.state.name(), "batch_id": attempt.batch_id,
+fn shown_attempt(attempt: &Attempt, audience: Audience) -> Value {
+    let mut value = json!({
+        "id": attempt.id, "state": attempt.state.name(),
         "source": attempt.source.to_string(), "tx_id": attempt.shown_tx_id(),
         "included_height": attempt.included_height, "fee_base": attempt.fee_base,
         "made_at": moment(attempt.made_at), "changed_at": moment(attempt.changed_at),
-    })
+    });
+    if audience == Audience::Operator {
+        value["batch_id"] = json!(attempt.batch_id);
+    }
+    value
 }

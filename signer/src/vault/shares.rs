@@ -106,6 +106,17 @@ pub fn restore(texts: &[Zeroizing<String>]) -> Result<(Entropy, Words), BackupEr
         }
         shares.push(Share::parse(text).map_err(|error| BackupError::Share { number, error })?);
     }
+    // Among all of them: below, only so many at a time are looked at.
+    for (place, share) in shares.iter().enumerate() {
+        let repeats = |other: &Share| {
+            let (one, other) = (share.header(), other.header());
+            (one.group_index, one.member_index) == (other.group_index, other.member_index)
+                && one.identifier == other.identifier
+        };
+        if shares[..place].iter().any(repeats) {
+            return Err(ShareError::Repeated { number: place + 1 }.into());
+        }
+    }
     let needed = shares.first().map_or(0, |share| share.header().member_threshold);
     let take = usize::from(needed).min(shares.len());
     let entropy = whole(&shares[..take])?;
@@ -167,6 +178,9 @@ mod tests {
         let (back, kind) = restore(&all[1..]).ok().unwrap();
         assert_eq!((back.as_bytes(), kind), (&[7; 32], Words::Shares { given: 2, needed: 2 }));
         assert_eq!(restore(&all).ok().unwrap().1, Words::Shares { given: 3, needed: 2 });
+        let copied = [all.clone(), all[..1].to_vec()].concat();
+        let repeated = BackupError::Shares(ShareError::Repeated { number: 4 });
+        assert_eq!(restore(&copied).err(), Some(repeated));
     }
 
     #[test]

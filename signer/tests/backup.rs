@@ -100,6 +100,9 @@ fn the_mnemonic_and_any_two_of_three_shares_restore_this_vault() {
     }
     let all = answer(&desk.shell("backup verify --words-file s1 --words-file s2 --words-file s3"));
     assert_eq!((all["given"].as_u64(), all["needed"].as_u64()), (Some(3), Some(2)));
+    // A copy of a share is not a third one.
+    let copied = desk.shell("backup verify --words-file s1 --words-file s2 --words-file s1");
+    assert_eq!(error(&copied), (Some(4), "backup".to_owned()));
 }
 
 #[test]
@@ -143,4 +146,43 @@ fn shares_without_a_place_for_each_are_refused_before_any_key_is_opened() {
         .output()
         .unwrap();
     assert_eq!(error(&made), (Some(4), "no_spending_keys".to_owned()));
+}
+
+#[test]
+fn words_never_go_to_a_number_that_nobody_redirected() {
+    let desk = Desk::new();
+    desk.private("s1", "");
+    let empty = |home: &str| std::fs::read(desk.path(home).join("lock")).unwrap_or_default().is_empty();
+    // Left alone, 3 would be the number of this program's own lock file, 4 that of the first share again.
+    let init = "--home new init --name a --profile dev --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3";
+    for line in [
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 4",
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 4 3>s1",
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 4 4>s1",
+    ] {
+        assert_eq!(error(&desk.shell(line)), (Some(6), "mnemonic".to_owned()), "{line}");
+        assert!(empty("home") && desk.text("s1").is_empty(), "{line}");
+    }
+    let made = Command::new("sh")
+        .args(["-c", &format!("exec \"$0\" --json --passphrase-file pass {init} </dev/null")])
+        .arg(env!("CARGO_BIN_EXE_airlock-signer"))
+        .current_dir(desk.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(error(&made), (Some(6), "mnemonic".to_owned()));
+    assert!(empty("new") && !desk.path("new/vault.airlock").exists());
+}
+
+#[test]
+fn two_shares_never_go_to_one_place_nor_any_to_the_standard_streams() {
+    let desk = Desk::new();
+    for line in [
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 3 3>s1",
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 4 3>s1 4>>s1",
+        "backup shares --threshold 2 --of 2 --share-fd 1 --share-fd 3 3>s1",
+        "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 2 3>s1",
+    ] {
+        assert_eq!(error(&desk.shell(line)), (Some(2), "usage".to_owned()), "{line}");
+        assert!(desk.text("s1").is_empty(), "{line}");
+    }
 }

@@ -11,7 +11,6 @@ use crate::keys::Master;
 use crate::vault::VaultError;
 use crate::vault::shares::{self, BackupError, Words};
 use serde::Serialize;
-use std::fs::File;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -57,10 +56,9 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
     if !scripted && !place.console.is_interactive() {
         return Err(Failure::usage("there is no terminal to show shares on: give --share-fd for each"));
     }
+    let files = words::descriptors(descriptors)?;
     let (home, _lock) = place.locked_home()?;
     let (vault, answer) = place.spending_vault(&home)?;
-    let files =
-        descriptors.iter().map(|number| words::descriptor(*number)).collect::<Result<Vec<File>, _>>()?;
     place.enter_sandbox(&home, None)?;
     let (entropy, master) = open_entropy(&vault, answer)?;
     let made = shares::split(&entropy, threshold, count)?;

@@ -16,6 +16,7 @@ use crate::vault::{Device, KdfCost, Vault, is_sound};
 use airlock_shared::identity::{Custodian, Identity, Roster};
 use airlock_shared::{PersonId, Profile};
 use serde::Serialize;
+use std::fs::File;
 
 #[derive(Serialize)]
 struct Answer {
@@ -42,6 +43,7 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
     let name = person(&args.name)?;
     let profile = Profile::from_name(&args.profile)
         .ok_or_else(|| Failure::usage(format!("profile {:?} is not main, test or dev", args.profile)))?;
+    let handed_to = words::descriptors(args.mnemonic_fd.as_slice())?.pop();
     let cost = cost_asked(place, &args.kdf, KdfCost::DEFAULT)?;
     let home = Home::create(&place.root)?;
     let _lock = home.lock()?;
@@ -59,7 +61,7 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
         let own = place.console.new_spending_passphrase()?;
         let entropy = Entropy::generate()?;
         device.fingerprint = Some(Master::from_entropy(&entropy)?.fingerprint());
-        hand_over(&place.console, args, &entropy)?;
+        hand_over(&place.console, args, handed_to, &entropy)?;
         Vault::create(device, &passphrase, Some((&entropy, own.as_ref().unwrap_or(&passphrase))), cost)?
     };
     // The vault comes last. After a crash before it the journal's file is there and init refuses to run: it
@@ -109,7 +111,12 @@ fn roster(args: &Init, device: &Device) -> Result<Option<Roster>, Failure> {
 }
 
 /// Gives the mnemonic to whoever keeps the backup.
-fn hand_over(console: &Console, args: &Init, entropy: &Entropy) -> Result<(), Failure> {
+fn hand_over(
+    console: &Console,
+    args: &Init,
+    handed_to: Option<File>,
+    entropy: &Entropy,
+) -> Result<(), Failure> {
     let mnemonic = bip39::Mnemonic::from_entropy(entropy.as_bytes())
         .map_err(|_| Failure::new(Exit::Vault, "mnemonic", "no mnemonic for this entropy"))?;
     if args.no_mnemonic_display {
@@ -117,8 +124,8 @@ fn hand_over(console: &Console, args: &Init, entropy: &Entropy) -> Result<(), Fa
         return Ok(());
     }
     let mut list: Vec<&str> = mnemonic.words().collect();
-    let handed = match args.mnemonic_fd {
-        Some(number) => words::write_to(words::descriptor(number)?, &list),
+    let handed = match handed_to {
+        Some(file) => words::write_to(file, &list),
         None => words::show_and_ask(
             console,
             "These 24 words are the keys. Write them down; they are shown once.",

@@ -57,7 +57,7 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
     let new = if args.keep {
         New { identity: None, spending: None }
     } else {
-        asked(&place.console, args, spending, &identity)?
+        asked(&place.console, args, &identity, old_spending.as_ref())?
     };
     // Measured before the sandbox, which hides how much memory is free.
     let cost = cost_from_now_on(place, args, &vault, spending)?;
@@ -85,9 +85,10 @@ fn spending_now(console: &Console, identity: &Passphrase) -> Result<Passphrase, 
 fn asked(
     console: &Console,
     args: &PassphraseChange,
-    spending: bool,
     old: &Passphrase,
+    old_spending: Option<&Passphrase>,
 ) -> Result<New, Failure> {
+    let spending = old_spending.is_some();
     let (file, descriptor) = (args.new_passphrase_file.as_deref(), args.new_passphrase_fd);
     let (own_file, own_descriptor) =
         (args.new_spending_passphrase_file.as_deref(), args.new_spending_passphrase_fd);
@@ -96,7 +97,9 @@ fn asked(
     if own && !spending {
         return Err(Failure::usage("a new spending passphrase, but the spending compartment stays"));
     }
-    if scripted && spending && console.has_spending_source() && !own {
+    // A person may have typed the two old ones where a script gives the new one.
+    let separate_now = console.has_spending_source() || old_spending.is_some_and(|own| !own.matches(old));
+    if scripted && spending && separate_now && !own {
         return Err(Failure::usage(
             "the spending compartment has a passphrase of its own: give --new-spending-passphrase-file or -fd, or --compartment identity",
         ));
@@ -106,21 +109,32 @@ fn asked(
             return Err(Failure::usage("--compartment spending takes --new-spending-passphrase-file or -fd"));
         }
         let chosen = console.replacement(own_file, own_descriptor, "New spending passphrase: ")?;
+        refuse_unchanged(&chosen, old_spending)?;
         return Ok(New { identity: None, spending: Some(chosen) });
     }
     let identity = console.replacement(file, descriptor, "New passphrase: ")?;
-    if identity.matches(old) {
-        let why = "the new passphrase is the old one; --keep changes the key derivation alone";
-        return Err(Failure::new(Exit::Vault, "passphrase", why));
-    }
+    refuse_unchanged(&identity, Some(old))?;
     let separate =
         own || (spending && !scripted && console.yes("Give the spending keys a passphrase of their own?")?);
     let spending = match (spending, separate) {
         (false, _) => None,
-        (true, true) => Some(console.replacement(own_file, own_descriptor, "New spending passphrase: ")?),
+        (true, true) => {
+            let chosen = console.replacement(own_file, own_descriptor, "New spending passphrase: ")?;
+            refuse_unchanged(&chosen, old_spending)?;
+            Some(chosen)
+        }
         (true, false) => Some(identity.again()),
     };
     Ok(New { identity: Some(identity), spending })
+}
+
+/// A change that changes nothing is not called one: whoever fears for a passphrase must be rid of it.
+fn refuse_unchanged(new: &Passphrase, old: Option<&Passphrase>) -> Result<(), Failure> {
+    if old.is_some_and(|old| new.matches(old)) {
+        let why = "the new passphrase is the old one; --keep changes the key derivation alone";
+        return Err(Failure::new(Exit::Vault, "passphrase", why));
+    }
+    Ok(())
 }
 
 impl Change {
@@ -169,5 +183,54 @@ fn cost_from_now_on(
 impl From<KdfCost> for Sealing {
     fn from(cost: KdfCost) -> Self {
         Self { memory_kib: cost.memory_kib(), passes: cost.passes() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Command, CommandLine};
+    use clap::Parser as _;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(text.to_owned()).ok().unwrap()
+    }
+
+    /// What is asked for when a person typed the old passphrases and files give the new ones.
+    fn typed_and_scripted(options: &[&str], old: [&str; 2]) -> Result<New, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut line = vec!["airlock-signer".to_owned(), "passphrase".to_owned(), "change".to_owned()];
+        for pair in options.chunks(2) {
+            let path = folder.path().join(&pair[0][2..]);
+            std::fs::write(&path, pair[1]).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            line.extend([pair[0].to_owned(), path.display().to_string()]);
+        }
+        let line = CommandLine::try_parse_from(line).unwrap();
+        let Command::Passphrase { action: PassphraseAction::Change(args) } = line.command else {
+            unreachable!("that is the command above")
+        };
+        asked(&Console::new(&line.options), &args, &passphrase(old[0]), Some(&passphrase(old[1])))
+    }
+
+    #[test]
+    fn two_passphrases_typed_apart_are_not_merged_by_one_file() {
+        let new = ["--new-passphrase-file", "the new passphrase"];
+        let own = ["--new-spending-passphrase-file", "the new spending one"];
+        let apart = ["the old passphrase", "the old spending one"];
+        assert_eq!(typed_and_scripted(&new, apart).err().unwrap().exit, Exit::Usage);
+        let both = typed_and_scripted(&[new, own].concat(), apart).ok().unwrap();
+        assert!(both.spending.unwrap().matches(&passphrase(own[1])));
+        let one = typed_and_scripted(&new, [apart[0], apart[0]]).ok().unwrap();
+        assert!(one.spending.unwrap().matches(&passphrase(new[1])));
+    }
+
+    #[test]
+    fn an_old_spending_passphrase_is_not_taken_for_a_new_one() {
+        let new = ["--new-passphrase-file", "the new passphrase"];
+        let own = ["--new-spending-passphrase-file", "the old spending one"];
+        let refused = typed_and_scripted(&[new, own].concat(), ["the old passphrase", own[1]]).err().unwrap();
+        assert_eq!((refused.exit, refused.code), (Exit::Vault, "passphrase".into()));
     }
 }

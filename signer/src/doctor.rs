@@ -277,6 +277,10 @@ fn free_space(root: &Path) -> Finding {
 
 fn clock(home: &Home, now: u64) -> Finding {
     if !home.journal().exists() {
+        if home.vault().exists() {
+            let advice = "bring the newest copy of the journal back; nothing is signed without it";
+            return Finding::mend("clock", "the vault is here, its journal is not", advice);
+        }
         return Finding::note("clock", "no journal to compare with", "");
     }
     match journal::last_time(home) {

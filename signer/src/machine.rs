@@ -72,8 +72,10 @@ fn swaps(root: &Path) -> Option<Vec<String>> {
 
 fn hibernation(root: &Path) -> Option<Hibernation> {
     let states = text(root, "sys/power/state")?;
-    let disabled = text(root, "sys/power/disk").is_none_or(|modes| modes.contains("[disabled]"));
-    if disabled || !states.split_whitespace().any(|state| state == "disk") {
+    if !states.split_whitespace().any(|state| state == "disk") {
+        return Some(Hibernation::Impossible);
+    }
+    if text(root, "sys/power/disk")?.contains("[disabled]") {
         return Some(Hibernation::Impossible);
     }
     let device = text(root, "sys/power/resume").unwrap_or_default();
@@ -86,12 +88,15 @@ pub fn interfaces(root: &Path) -> Option<Vec<Interface>> {
     let interface = |entry: std::fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         let read = |file| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-        // IFF_UP; some drivers call a working link "unknown", so the flag counts beside the state.
+        // IFF_UP; some drivers call a working link "unknown", so the flag counts beside the state. Flags that
+        // cannot be read are no reason to call it down.
         let flags = read("flags");
-        let flags = u64::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+        let flags = u64::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(1);
         Interface { name, up: flags & 1 == 1 || read("operstate").trim() == "up" }
     };
-    let mut found: Vec<_> = entries.flatten().map(interface).filter(|one| one.name != "lo").collect();
+    // A file there is the bonding driver's, not an interface.
+    let directories = entries.flatten().filter(|entry| entry.path().is_dir());
+    let mut found: Vec<_> = directories.map(interface).filter(|one| one.name != "lo").collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Some(found)
 }

@@ -70,6 +70,8 @@ fn each_danger_of_a_machine_is_named_with_what_to_do() {
     assert!(swap.found.contains("/dev/sda3") && swap.advice.contains("swapoff"));
     assert_eq!(with("proc/swaps", swaps, "memory_lock").verdict, Verdict::Mend);
     assert_eq!(with("sys/class/net/eth0/flags", "0x1003\n", "interfaces").found, "up: eth0");
+    assert_eq!(with("sys/class/net/eth0/flags", "\n", "interfaces").found, "up: eth0");
+    assert_eq!(with("sys/class/net/bonding_masters", "\n", "interfaces").found, "down: wlan0");
     assert_eq!(with("sys/class/net/wlan0/operstate", "up\n", "interfaces").verdict, Verdict::Mend);
     assert_eq!(with("proc/sys/kernel/yama/ptrace_scope", "0\n", "tracing").verdict, Verdict::Note);
     assert_eq!(with("proc/sys/kernel/random/entropy_avail", "12\n", "random_source").verdict, Verdict::Note);
@@ -81,6 +83,7 @@ fn hibernation_counts_when_there_is_a_device_to_write_to() {
     let root = sound();
     let verdict = || of(&doctor::machine(&Machine::read(root.path()), UNLOCKED, NOW), "hibernation").verdict;
     write(root.path(), "sys/power/state", "freeze mem disk\n");
+    assert_eq!(verdict(), Verdict::Note, "nothing says that it is disabled");
     write(root.path(), "sys/power/disk", "[disabled]\n");
     assert_eq!(verdict(), Verdict::Fine);
     write(root.path(), "sys/power/disk", "[platform] shutdown\n");
@@ -113,6 +116,8 @@ fn each_thing_wrong_with_a_home_is_named() {
     std::fs::rename(world.home.policy(), world.folder.path().join("elsewhere")).unwrap();
     symlink(world.folder.path().join("elsewhere"), world.home.policy()).unwrap();
     assert_eq!(of(&look(NOW), "files").verdict, Verdict::Mend);
+    std::fs::rename(world.home.journal(), world.folder.path().join("journal")).unwrap();
+    assert_eq!(of(&look(NOW), "clock").verdict, Verdict::Mend);
     let small = Machine { memory_available_kib: Some(1_000), ..seen.clone() };
     let findings = doctor::home(world.home.root(), &small, NOW);
     assert_eq!(of(&findings, "vault_memory").verdict, Verdict::Mend);

@@ -5,12 +5,14 @@
 
 use super::Header;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 const ROUNDS: [u8; 4] = [0, 1, 2, 3];
 /// 10,000 iterations, a quarter in each round.
 const ROUND_ITERATIONS: u64 = 2_500;
+/// SHA-256's.
+const BLOCK_BYTES: usize = 64;
 
 pub(super) fn encrypt(secret: &[u8], passphrase: &[u8], header: &Header) -> Zeroizing<Vec<u8>> {
     feistel(secret, passphrase, header, ROUNDS.into_iter())
@@ -70,17 +72,46 @@ fn pbkdf2(password: &[u8], salt: &[u8], iterations: u64, length: usize) -> Zeroi
     out
 }
 
+/// RFC 2104: a key longer than a block is hashed, a shorter one padded with zeros.
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes a key of any length; a longer one than a block is hashed first.
-    match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(mac) => mac,
-        Err(_) => Hmac::<Sha256>::new(&Default::default()),
+    let mut block = Zeroizing::new([0; BLOCK_BYTES]);
+    if key.len() > BLOCK_BYTES {
+        block[..32].copy_from_slice(&Sha256::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
     }
+    Hmac::<Sha256>::new((&*block).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_every_length_are_keys() {
+        // RFC 4231, cases 2 and 6; a whole block is neither hashed nor padded.
+        let vectors = [
+            (
+                &b"Jefe"[..],
+                "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                &[0xaa; 131][..],
+                "Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+        ];
+        for (key, data, sum) in vectors {
+            assert_eq!(hex::encode(digest(key, data.as_bytes())), sum);
+        }
+        for length in [63, 64, 65] {
+            let key = vec![7; length];
+            let mut reference = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            reference.update(b"data");
+            assert_eq!(digest(&key, b"data"), <[u8; 32]>::from(reference.finalize().into_bytes()));
+        }
+    }
 
     #[test]
     fn key_stretching_equals_other_implementations() {

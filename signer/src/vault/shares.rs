@@ -122,9 +122,17 @@ pub fn restore(texts: &[Zeroizing<String>]) -> Result<(Entropy, Words), BackupEr
     let entropy = whole(&shares[..take])?;
     // Each further share together with the ones before it.
     for last in take..shares.len() {
-        let other = whole(&shares[last + 1 - take..=last])?;
+        let number = last + 1;
+        // Those before it agree already, so it is this one that does not.
+        let other = whole(&shares[number - take..number]).map_err(|error| match error {
+            BackupError::Shares(ShareError::OtherSet { what, .. }) => {
+                ShareError::OtherSet { number, what }.into()
+            }
+            BackupError::Shares(ShareError::Digest) => BackupError::Differs { number },
+            other => other,
+        })?;
         if other.as_bytes() != entropy.as_bytes() {
-            return Err(BackupError::Differs { number: last + 1 });
+            return Err(BackupError::Differs { number });
         }
     }
     Ok((entropy, Words::Shares { given: shares.len(), needed }))
@@ -189,6 +197,24 @@ mod tests {
         assert!(texts(&one)[0] != texts(&two)[0]);
         let mixed = vec![one[0].words(), two[1].words()];
         assert!(restore(&mixed).is_err());
+    }
+
+    #[test]
+    fn a_foreign_share_behind_good_ones_is_the_one_that_is_named() {
+        let (one, two) = (split(&entropy(7), 2, 3).unwrap(), split(&entropy(8), 2, 3).unwrap());
+        let error = |foreign: &Share| {
+            let given = [texts(&one), vec![foreign.words()]].concat();
+            restore(&given[1..]).err().unwrap()
+        };
+        if one[0].header().identifier != two[0].header().identifier {
+            let what = "identifier";
+            assert_eq!(error(&two[0]), BackupError::Shares(ShareError::OtherSet { number: 3, what }));
+        }
+        // The same name by chance: only the content can tell.
+        let random = vec![5; randomness_for(2, 32)];
+        let name = one[0].header().identifier;
+        let twins = split_secret(&[8; 32], b"", (2, 3), name, &random).unwrap();
+        assert_eq!(error(&twins[0]), BackupError::Differs { number: 3 });
     }
 
     #[test]

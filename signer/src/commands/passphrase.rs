@@ -171,7 +171,7 @@ fn cost_from_now_on(
 ) -> Result<KdfCost, Failure> {
     let own = args.compartment.identity().then(|| vault.identity_cost());
     let present = own.into_iter().chain(vault.spending_cost().filter(|_| spending));
-    let usual = present.reduce(|a, b| if b.is_weaker_than(a) { a } else { b }).unwrap_or(KdfCost::DEFAULT);
+    let usual = present.reduce(KdfCost::joined).unwrap_or(KdfCost::DEFAULT);
     let cost = cost_asked(place, &args.kdf, usual)?;
     if args.kdf.kdf_target_ms.is_some() && cost.is_weaker_than(usual) {
         place.console.note(format_args!("The vault has {usual} already, which is kept."));

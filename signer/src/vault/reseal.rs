@@ -177,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn two_compartments_of_unlike_cost_can_be_changed_together() {
+        let cost = |memory_kib, passes| KdfCost::new(memory_kib, passes).unwrap();
+        let pairs = [
+            (cost(524_288, 1), cost(65_536, 16), cost(524_288, 2)),
+            (cost(KdfCost::MAX_MEMORY_KIB, 1), cost(1_000_000, 16), cost(KdfCost::MAX_MEMORY_KIB, 16)),
+            (floor(), floor(), floor()),
+        ];
+        for (one, other, joined) in pairs {
+            assert_eq!((one.joined(other), other.joined(one)), (joined, joined));
+            assert!(!joined.is_weaker_than(one) && !joined.is_weaker_than(other));
+        }
+    }
+
+    #[test]
     fn what_does_not_open_again_is_never_written() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::create(&folder.path().join("home")).unwrap();

@@ -117,6 +117,16 @@ impl KdfCost {
         self.memory_kib < other.memory_kib || self.work_kib() < other.work_kib()
     }
 
+    /// The cheapest cost that is weaker than neither.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        let memory_kib = self.memory_kib.max(other.memory_kib);
+        let work_kib = self.work_kib().max(other.work_kib());
+        // The larger memory never needs more passes than the one of the two that works more has.
+        let passes = u32::try_from(work_kib.div_ceil(memory_kib.into())).unwrap_or(Self::MAX_PASSES);
+        Self { memory_kib, passes: passes.min(Self::MAX_PASSES) }
+    }
+
     const fn work_kib(self) -> u64 {
         self.memory_kib as u64 * self.passes as u64
     }

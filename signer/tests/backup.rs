@@ -186,3 +186,20 @@ fn two_shares_never_go_to_one_place_nor_any_to_the_standard_streams() {
         assert!(desk.text("s1").is_empty(), "{line}");
     }
 }
+
+#[test]
+fn words_go_through_pipes_and_a_full_disk_is_an_error() {
+    let desk = Desk::new();
+    let piped = Command::new("sh")
+        .args(["-c", "{ \"$0\" --home piped --passphrase-file pass init --name p --profile dev --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3 3>&1 >&2; } | wc -w"])
+        .arg(env!("CARGO_BIN_EXE_airlock-signer"))
+        .current_dir(desk.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&piped.stdout).trim(), "24");
+    let line = "backup shares --threshold 2 --of 2 --share-fd 3 --share-fd 4 3>s1 4>/dev/full";
+    let full = desk.shell(line);
+    assert_eq!(error(&full), (Some(6), "mnemonic".to_owned()));
+    assert!(String::from_utf8_lossy(&full.stderr).contains("destroy them"));
+    desk.shows_nothing_of(&full, &desk.text("s1"));
+}

@@ -74,6 +74,10 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
             None => words::show_and_ask(&place.console, &heading, &list),
         };
         list.fill("");
+        if handed.is_err() {
+            let why = "The splitting ends here. Shares of it that are written already still count together: destroy them.";
+            place.console.note(why);
+        }
         handed?;
     }
     let answer = Made {

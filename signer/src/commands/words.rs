@@ -51,7 +51,10 @@ pub fn write_to(mut file: File, words: &[&str]) -> Result<(), Failure> {
         text.push_str(word);
     }
     text.push('\n');
-    file.write_all(text.as_bytes()).map_err(|error| Failure::new(Exit::Transfer, "mnemonic", error))
+    // On the disk before the vault is, where it is a disk: keys whose backup a power loss took are lost keys.
+    let on_disk = |file: &File| if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) };
+    let written = file.write_all(text.as_bytes()).and_then(|()| on_disk(&file));
+    written.map_err(|error| Failure::new(Exit::Transfer, "mnemonic", error))
 }
 
 /// Shows the words under `heading`, clears the screen, and asks for three of them.

@@ -12,6 +12,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_withdrawals", include_str!("../migrations/0004_withdrawals.sql")),
     ("0005_audit", include_str!("../migrations/0005_audit.sql")),
     ("0020_deposits", include_str!("../migrations/0020_deposits.sql")),
+    ("0021_compared_blocks", include_str!("../migrations/0021_compared_blocks.sql")),
     ("0030_pairing", include_str!("../migrations/0030_pairing.sql")),
     ("0031_batches", include_str!("../migrations/0031_batches.sql")),
 ];

@@ -40,8 +40,11 @@ struct Scene {
 }
 
 impl Scene {
-    async fn open(server: Option<&str>) -> Self {
-        let devnet = Devnet::start(DevnetConfig::default()).await.unwrap();
+    async fn open(server: Option<&str>, providers: usize) -> Self {
+        let mut chains = DevnetConfig::default();
+        chains.tron.iter_mut().for_each(|chain| chain.providers = providers);
+        chains.evm.iter_mut().for_each(|chain| chain.providers = providers);
+        let devnet = Devnet::start(chains).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let url = match server {
             None => format!("sqlite:{}", dir.path().join("airlock.db").display()),
@@ -115,6 +118,25 @@ impl Scene {
         self.balances().await.get("USDT").copied().unwrap_or(0)
     }
 
+    /// Both chains: its handle, its network, its USDT and the user's address.
+    fn parties(&self) -> [(&ChainHandle, Network, &String, &String); 2] {
+        [
+            (self.tron(), Network::TRON_DEV, &self.tron_usdt, &self.tron_address),
+            (self.evm(), Network::EVM_DEV, &self.evm_usdt, &self.evm_address),
+        ]
+    }
+
+    async fn cursor(&self, network: Network) -> store::Cursor {
+        store::cursor(&mut self.app.db.reader().await.unwrap(), network).await.unwrap().unwrap()
+    }
+
+    async fn heights_credited_on(&self, network: Network) -> Vec<u64> {
+        let rows = store::of_user(&mut self.app.db.reader().await.unwrap(), &self.user, 100).await.unwrap();
+        let credited =
+            rows.iter().filter(|row| row.transfer.to.network() == network && row.state.name() == "credited");
+        credited.map(|row| row.height).collect()
+    }
+
     /// The ledger agrees with itself and with the chains.
     async fn prove(&self) {
         let verified = verify::verify(&mut self.app.db.reader().await.unwrap()).await.unwrap();
@@ -186,8 +208,16 @@ async fn fresh_postgres(server: &str) -> String {
     format!("{}/{name}", &base[..host])
 }
 
-/// Tells one story on each database.
+/// Tells one story on each database, with two providers of each chain.
 fn on_each_database<S, F>(story: S)
+where
+    S: Fn(Scene) -> F,
+    F: Future<Output = ()>,
+{
+    on_each_database_with(2, story);
+}
+
+fn on_each_database_with<S, F>(providers: usize, story: S)
 where
     S: Fn(Scene) -> F,
     F: Future<Output = ()>,
@@ -200,9 +230,9 @@ where
     );
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        story(Scene::open(None).await).await;
+        story(Scene::open(None, providers).await).await;
         if let Some(server) = server {
-            story(Scene::open(Some(&server)).await).await;
+            story(Scene::open(Some(&server), providers).await).await;
         }
     });
 }
@@ -309,6 +339,92 @@ fn a_provider_that_answers_empty_hides_nothing() {
             chain.set_faults(0, Faults::default()).unwrap();
         }
         scene.follow().await;
+        assert_eq!(scene.usdt().await, 2_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_deposit_that_the_first_provider_hides_is_disputed_and_credited_when_the_lie_ends() {
+    on_each_database(|scene| async move {
+        for (round, (chain, network, token, to)) in (1..).zip(scene.parties()) {
+            chain.set_faults(0, Faults { hide_transfers: true, ..Faults::default() }).unwrap();
+            chain.transfer(Some(token), to, "1000000").unwrap();
+            chain.transfer(None, to, "5000000000").unwrap();
+            chain.mine_to_finality().unwrap();
+            for _ in 0..2 {
+                let disputed = deposits::run_pending(&scene.app).await;
+                assert!(
+                    matches!(disputed, Err(FollowError::Contradicted { network: of, .. }) if of == network),
+                    "{disputed:?}"
+                );
+            }
+            let stopped = scene.cursor(network).await;
+            let alerts =
+                airlock_coordinator::alerts::open(&mut scene.app.db.reader().await.unwrap(), 10).await;
+            let disputed: Vec<_> =
+                alerts.unwrap().into_iter().filter(|alert| alert.kind == "chain.disputed").collect();
+            assert_eq!(disputed.len(), round);
+            assert!(disputed.iter().any(|alert| alert.subject == network.to_string()));
+            chain.set_faults(0, Faults::default()).unwrap();
+            scene.follow().await;
+            let credited = scene.heights_credited_on(network).await;
+            assert_eq!(credited.len(), 2);
+            assert!(credited.iter().all(|height| *height > stopped.height));
+            let cursor = scene.cursor(network).await;
+            assert_eq!((cursor.height, cursor.compared_height), (chain.final_number(), cursor.height));
+        }
+        assert_eq!(scene.usdt().await, 2_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn of_three_providers_the_two_that_agree_are_believed_and_nothing_waits() {
+    on_each_database_with(3, |scene| async move {
+        for (chain, network, token, to) in scene.parties() {
+            for liar in 0..3 {
+                let hide = |hide_transfers| Faults { hide_transfers, ..Faults::default() };
+                chain.set_faults(liar, hide(true)).unwrap();
+                chain.transfer(Some(token), to, "1000000").unwrap();
+                chain.mine_to_finality().unwrap();
+                scene.follow().await;
+                assert_eq!(scene.heights_credited_on(network).await.len(), liar + 1);
+                chain.set_faults(liar, hide(false)).unwrap();
+            }
+        }
+        assert_eq!(scene.usdt().await, 6_000_000);
+        scene.prove().await;
+    });
+}
+
+#[test]
+fn a_deposit_that_the_only_provider_left_hides_is_found_when_another_is_back() {
+    on_each_database(|scene| async move {
+        for (chain, network, token, to) in scene.parties() {
+            let before = scene.cursor(network).await;
+            chain.set_faults(0, Faults { down: true, ..Faults::default() }).unwrap();
+            chain.set_faults(1, Faults { hide_transfers: true, ..Faults::default() }).unwrap();
+            chain.transfer(Some(token), to, "1000000").unwrap();
+            chain.transfer(None, to, "5000000000").unwrap();
+            chain.mine_to_finality().unwrap();
+            scene.follow().await;
+            assert_eq!(scene.deposits_on(chain).await, Vec::<String>::new());
+            let alone = scene.cursor(network).await;
+            assert_eq!((alone.height, alone.compared_height), (chain.final_number(), before.compared_height));
+            // The other is back: they differ, and nothing is called compared.
+            chain.set_faults(0, Faults::default()).unwrap();
+            let disputed = deposits::run_pending(&scene.app).await;
+            assert!(matches!(disputed, Err(FollowError::Contradicted { .. })), "{disputed:?}");
+            assert!(scene.cursor(network).await.compared_height < alone.height);
+            // The lie ends, and the blocks that it hid something in are far below the cursor already.
+            chain.set_faults(1, Faults::default()).unwrap();
+            chain.mine(5).unwrap();
+            scene.follow().await;
+            assert_eq!(scene.heights_credited_on(network).await.len(), 2);
+            let cursor = scene.cursor(network).await;
+            assert_eq!((cursor.height, cursor.compared_height), (chain.final_number(), cursor.height));
+        }
         assert_eq!(scene.usdt().await, 2_000_000);
         scene.prove().await;
     });

@@ -211,8 +211,17 @@ impl Providers {
         F: Fn(Arc<Node>) -> Fut,
         Fut: Future<Output = Result<T, ChainError>>,
     {
+        self.ask_others(besides.as_slice(), call).await
+    }
+
+    /// Like [`Self::ask`], asking none of the providers at the places `asked`.
+    pub async fn ask_others<T, F, Fut>(&self, asked: &[usize], call: F) -> Result<Told<T>, ChainError>
+    where
+        F: Fn(Arc<Node>) -> Fut,
+        Fut: Future<Output = Result<T, ChainError>>,
+    {
         let mut last = None;
-        for place in self.order().into_iter().filter(|place| Some(*place) != besides) {
+        for place in self.order().into_iter().filter(|place| !asked.contains(place)) {
             match self.all[place].ask(&call).await {
                 Ok(answer) => return Ok(Told { provider: place, answer }),
                 Err(error) => last = Some(error),
@@ -253,7 +262,8 @@ impl Providers {
         told.into_iter().map(|told| Told { provider: told.provider, answer: hint(told.answer) }).collect()
     }
 
-    /// Reads a final block again at another provider than `first` and compares its id and these events in it.
+    /// Reads a final block again at another provider than `first` and compares its id and these events in it. Where some are
+    /// missing, the next one is asked: one that hides something cannot keep two others from agreeing.
     pub async fn second_opinion(
         &self,
         first: usize,
@@ -261,19 +271,24 @@ impl Providers {
         id: BlockId,
         events: &[Transfer],
     ) -> Opinion {
-        let again =
-            self.ask_besides(Some(first), |node| async move { node.block(height, View::Final).await }).await;
-        match again {
-            Err(error) => Opinion::Unavailable { why: error.to_string() },
-            Ok(Told { provider, answer }) if answer.header.id != id => {
-                Opinion::OtherBlock { provider, id: answer.header.id }
+        let (mut asked, mut doubt) = (vec![first], None);
+        loop {
+            let again = self.ask_others(&asked, |node| async move { node.block(height, View::Final).await });
+            let Told { provider, answer } = match again.await {
+                Ok(told) => told,
+                Err(error) => return doubt.unwrap_or(Opinion::Unavailable { why: error.to_string() }),
+            };
+            if answer.header.id != id {
+                return Opinion::OtherBlock { provider, id: answer.header.id };
             }
-            Ok(Told { provider, answer }) => {
-                let lacks = |event: &Transfer| !answer.transfers.contains(event);
-                let missing =
-                    events.iter().enumerate().filter(|(_, event)| lacks(event)).map(|(place, _)| place);
-                Opinion::SameBlock { provider, missing: missing.collect() }
+            let lacks = |event: &Transfer| !answer.transfers.contains(event);
+            let missing = events.iter().enumerate().filter(|(_, event)| lacks(event)).map(|(place, _)| place);
+            let opinion = Opinion::SameBlock { provider, missing: missing.collect() };
+            if matches!(&opinion, Opinion::SameBlock { missing, .. } if missing.is_empty()) {
+                return opinion;
             }
+            asked.push(provider);
+            doubt.get_or_insert(opinion);
         }
     }
 

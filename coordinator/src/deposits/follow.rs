@@ -2,15 +2,16 @@
 //!
 //! Called through [`step`] by the loop and by tests. What must stay true: a block and the cursor commit together, and only if the
 //! cursor still stands at the block before; a block that does not continue the final chain is never read, and when two providers
-//! agree on such a block the network is halted; pending blocks change nothing but what is shown.
+//! agree on such a block the network is halted; what one provider alone said is compared later (see `compare`); pending blocks change nothing but what is shown.
 
+use super::compare::Heard;
 use super::credit;
 use super::state::{Event, State};
 use super::store::{self, Cursor, Sighting};
 use super::watch::Watched;
 use crate::alerts;
 use crate::app::App;
-use crate::chain::{Block, BlockId, ChainError, Header, Providers, Told, View};
+use crate::chain::{Block, BlockId, ChainError, Header, OddLog, Providers, Told, View};
 use crate::clock::UnixMillis;
 use crate::config::NetworkConfig;
 use crate::db::{Db, random_id};
@@ -19,9 +20,9 @@ use airlock_shared::Network;
 use std::sync::Arc;
 
 /// Final blocks read in one round, so that crediting is never far behind.
-const FINAL_PER_STEP: u64 = 500;
+pub(super) const FINAL_PER_STEP: u64 = 500;
 /// Final blocks asked for at the same time while catching up.
-const READ_AHEAD: u64 = 8;
+pub(super) const READ_AHEAD: u64 = 8;
 /// Pending blocks read or undone in one round.
 const PENDING_PER_STEP: usize = 256;
 
@@ -67,6 +68,16 @@ pub enum FollowError {
         /// The height.
         height: u64,
     },
+    /// Providers tell a final block differently, and no two of them alike.
+    #[error("{network}: {providers} tell block {height} differently; it is read when two agree")]
+    Contradicted {
+        /// The network.
+        network: Network,
+        /// The height.
+        height: u64,
+        /// Who was asked.
+        providers: String,
+    },
 }
 
 /// What a round came to.
@@ -94,6 +105,7 @@ pub async fn step(app: &App, network: Network, watched: &mut Watched) -> Result<
     let head = providers.ask(|node| async move { node.head().await }).await?.answer;
     let cursor = follower.cursor(&finalized).await?;
     watched.refresh(&mut *app.db.reader().await?).await?;
+    let (cursor, uncompared) = follower.compare_missed(cursor, watched).await?;
     let cursor = follower.read_final(cursor, &finalized, watched).await?;
     let caught_up = cursor.height >= finalized.height;
     let pending_left = caught_up && follower.read_pending(&cursor, &head, watched).await?;
@@ -103,15 +115,15 @@ pub async fn step(app: &App, network: Network, watched: &mut Watched) -> Result<
         final_of_chain: finalized.height,
         head: head.height,
         waiting,
-        more: !caught_up || pending_left,
+        more: !caught_up || pending_left || uncompared,
     })
 }
 
-struct Follower<'a> {
-    app: &'a App,
+pub(super) struct Follower<'a> {
+    pub(super) app: &'a App,
     config: &'a Arc<NetworkConfig>,
-    providers: &'a Providers,
-    network: Network,
+    pub(super) providers: &'a Providers,
+    pub(super) network: Network,
 }
 
 impl Follower<'_> {
@@ -126,7 +138,7 @@ impl Follower<'_> {
                     Some(start) => (start.saturating_sub(1), None),
                     None => (finalized.height, Some(finalized.id)),
                 };
-                let first = Cursor { height, id, halted: String::new() };
+                let first = Cursor { height, id, compared_height: height, halted: String::new() };
                 let row = first.clone();
                 self.app
                     .writer
@@ -155,38 +167,42 @@ impl Follower<'_> {
         watched: &Watched,
     ) -> Result<Cursor, FollowError> {
         let last = finalized.height.min(cursor.height.saturating_add(FINAL_PER_STEP));
+        // Whoever was missing once is left alone for the rest of the round: a provider that hangs must not slow down the other.
+        let mut alone = false;
         while cursor.height < last {
             let until = last.min(cursor.height + READ_AHEAD);
-            let asked = (cursor.height + 1..=until).map(|height| self.ask_block(None, height, View::Final));
-            for told in futures::future::join_all(asked).await {
-                let told = self.continuing(told?, &cursor).await?;
-                cursor = self.write_final(&cursor, told, watched).await?;
+            let asked = (cursor.height + 1..=until).map(|height| self.ask_compared(height, alone));
+            for heard in futures::future::join_all(asked).await {
+                let heard = self.continuing(heard?, &cursor).await?;
+                alone |= !heard.compared;
+                cursor = self.write_final(&cursor, heard, watched).await?;
             }
         }
         Ok(cursor)
     }
 
-    async fn ask_block(
+    pub(super) async fn ask_block(
         &self,
-        besides: Option<usize>,
+        asked: &[usize],
         height: u64,
         view: View,
     ) -> Result<Told<Block>, ChainError> {
-        self.providers.ask_besides(besides, |node| async move { node.block(height, view).await }).await
+        self.providers.ask_others(asked, |node| async move { node.block(height, view).await }).await
     }
 
     /// A block that continues the final chain: this one, or another provider's. Two that agree on one that does not halt the
     /// network: then either what was read before or both of them are wrong.
-    async fn continuing(&self, told: Told<Block>, cursor: &Cursor) -> Result<Told<Block>, FollowError> {
+    async fn continuing(&self, heard: Heard, cursor: &Cursor) -> Result<Heard, FollowError> {
         let fits = |block: &Block| cursor.id.is_none_or(|id| id == block.header.parent);
-        if fits(&told.answer) {
-            return Ok(told);
+        if fits(&heard.told.answer) {
+            return Ok(heard);
         }
+        let told = heard.told;
         let (network, height) = (self.network, told.answer.header.height);
         let label = self.providers.label(told.provider);
         tracing::error!(%network, height, provider = label, "a final block does not continue the chain");
-        match self.ask_block(Some(told.provider), height, View::Final).await {
-            Ok(other) if fits(&other.answer) => Ok(other),
+        match self.ask_block(&[told.provider], height, View::Final).await {
+            Ok(other) if fits(&other.answer) => Ok(Heard { told: other, compared: false }),
             Ok(_) => {
                 let reason =
                     format!("block {height} does not continue block {} at two providers", cursor.height);
@@ -199,10 +215,11 @@ impl Follower<'_> {
     async fn write_final(
         &self,
         cursor: &Cursor,
-        told: Told<Block>,
+        heard: Heard,
         watched: &Watched,
     ) -> Result<Cursor, FollowError> {
         let (network, from) = (self.network, cursor.height);
+        let Heard { told, compared } = heard;
         let header = told.answer.header;
         let sightings = self.sightings(&told, watched)?;
         let odd = told.answer.odd;
@@ -212,33 +229,28 @@ impl Follower<'_> {
                 Box::pin(async move {
                     let now = unit.now();
                     let db = unit.db();
-                    if !store::move_cursor(db, network, from, &header, now).await? {
+                    if !store::move_cursor(db, network, from, &header, compared, now).await? {
                         return Err(FollowError::CursorMoved { network, height: from });
                     }
-                    for seen in &sightings {
-                        record(db, seen, Event::SeenFinal, now).await?;
-                    }
+                    see_final(db, &header, &sightings, &odd, now).await?;
                     // What is only `seen` at a height that is final now was in a block that is gone.
                     store::orphan(db, network, 0, header.height).await?;
                     store::delete_pending_through(db, network, header.height).await?;
-                    for log in &odd {
-                        store::quarantine(db, network, header.height, log, now).await?;
-                        let subject = format!("{network}/{}/{}", log.tx_id, log.ordinal);
-                        let what = format!(
-                            "a log of token {} in block {}: {}",
-                            log.contract, header.height, log.what
-                        );
-                        alerts::raise(db, "deposit.odd_log", &subject, &what, now).await?;
-                    }
                     Ok(())
                 })
             })
             .await?;
-        Ok(Cursor { height: header.height, id: Some(header.id), halted: String::new() })
+        let compared_height =
+            if compared && cursor.compared_height == from { header.height } else { cursor.compared_height };
+        Ok(Cursor { height: header.height, id: Some(header.id), compared_height, halted: String::new() })
     }
 
     /// The deposits in a block.
-    fn sightings(&self, told: &Told<Block>, watched: &Watched) -> Result<Vec<Sighting>, FollowError> {
+    pub(super) fn sightings(
+        &self,
+        told: &Told<Block>,
+        watched: &Watched,
+    ) -> Result<Vec<Sighting>, FollowError> {
         let mut sightings = Vec::new();
         for transfer in &told.answer.transfers {
             let Some(user) = watched.owner_of(transfer) else { continue };
@@ -275,7 +287,7 @@ impl Follower<'_> {
             if head.height <= height {
                 return Ok(false);
             }
-            let told = match self.ask_block(None, height + 1, View::Head).await {
+            let told = match self.ask_block(&[], height + 1, View::Head).await {
                 // The block that answered `head` may be another provider's; the next round will see.
                 Err(ChainError::NotYet { .. }) => return Ok(false),
                 told => told?,
@@ -332,6 +344,27 @@ impl Follower<'_> {
 
 fn fits(id: Option<BlockId>, header: &Header) -> bool {
     id.is_none_or(|id| id == header.parent)
+}
+
+/// Records what a final block holds for us; what is recorded already stays.
+pub(super) async fn see_final(
+    db: &mut Db,
+    header: &Header,
+    sightings: &[Sighting],
+    odd: &[OddLog],
+    now: UnixMillis,
+) -> Result<(), FollowError> {
+    for seen in sightings {
+        record(db, seen, Event::SeenFinal, now).await?;
+    }
+    for log in odd {
+        let network = log.contract.network();
+        store::quarantine(db, network, header.height, log, now).await?;
+        let subject = format!("{network}/{}/{}", log.tx_id, log.ordinal);
+        let what = format!("a log of token {} in block {}: {}", log.contract, header.height, log.what);
+        alerts::raise(db, "deposit.odd_log", &subject, &what, now).await?;
+    }
+    Ok(())
 }
 
 /// Records a sighting as the table of states allows. What is credited, rejected or in suspense already is left as it is.

@@ -152,6 +152,7 @@ async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, A
             .collect();
         shown.push(json!({
             "network": providers.network(), "final_height": cursor.as_ref().map(|cursor| cursor.height),
+            "compared_height": cursor.as_ref().map(|cursor| cursor.compared_height),
             "read_through": store::read_through(&mut db, providers.network()).await?,
             "halted": cursor.map(|cursor| cursor.halted).filter(|halted| !halted.is_empty()),
             "waiting_for_second_provider": store::confirming(&mut db, providers.network(), LIST_MAX).await?.len(),

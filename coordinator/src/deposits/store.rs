@@ -20,6 +20,8 @@ pub struct Cursor {
     pub height: u64,
     /// Its id; `None` before the first block.
     pub id: Option<BlockId>,
+    /// Every final block that was read at or below this height said the same at a second provider.
+    pub compared_height: u64,
     /// Why nothing more is read or credited; empty while all is well.
     pub halted: String,
 }
@@ -91,14 +93,16 @@ pub(super) fn address_of(network: Network, text: &str) -> Result<Address, sqlx::
 
 /// How far a network has been read; `None` before the first start.
 pub async fn cursor(db: &mut Db, network: Network) -> Result<Option<Cursor>, sqlx::Error> {
-    let row: Option<(i64, String, String)> =
-        sqlx::query_as("select height, block_id, halted from chain_cursors where network = $1")
-            .bind(network.to_string())
-            .fetch_optional(&mut *db)
-            .await?;
-    let Some((height, id, halted)) = row else { return Ok(None) };
+    let row: Option<(i64, String, i64, String)> = sqlx::query_as(
+        "select height, block_id, compared_height, halted from chain_cursors where network = $1",
+    )
+    .bind(network.to_string())
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some((height, id, compared, halted)) = row else { return Ok(None) };
     let height = u64::try_from(height).map_err(|_| unreadable("height"))?;
-    Ok(Some(Cursor { height, id: BlockId::parse(&id), halted }))
+    let compared_height = u64::try_from(compared).map_err(|_| unreadable("compared_height"))?;
+    Ok(Some(Cursor { height, id: BlockId::parse(&id), compared_height, halted }))
 }
 
 /// Records where reading begins; says whether nobody did before.
@@ -109,34 +113,60 @@ pub async fn insert_cursor(
     now: UnixMillis,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "insert into chain_cursors (network, height, block_id, halted, changed_at) values ($1, $2, $3, '', $4) \
-         on conflict (network) do nothing",
+        "insert into chain_cursors (network, height, block_id, compared_height, halted, changed_at) \
+         values ($1, $2, $3, $5, '', $4) on conflict (network) do nothing",
     )
     .bind(network.to_string())
     .bind(bigint(cursor.height))
     .bind(cursor.id.map(|id| id.to_string()).unwrap_or_default())
     .bind(now)
+    .bind(bigint(cursor.compared_height))
     .execute(&mut *db)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Moves the cursor by one block; says whether it stood where the caller thought and nothing is halted.
+/// Moves the cursor by one block; says whether it stood where the caller thought and nothing is halted. `compared` moves what is
+/// compared along with it, unless older blocks still have to be.
 pub async fn move_cursor(
     db: &mut Db,
     network: Network,
     from: u64,
     to: &Header,
+    compared: bool,
     now: UnixMillis,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "update chain_cursors set height = $3, block_id = $4, changed_at = $5 \
+        "update chain_cursors set height = $3, block_id = $4, changed_at = $5, \
+         compared_height = case when $6 = 1 and compared_height = $2 then $3 else compared_height end \
          where network = $1 and height = $2 and halted = ''",
     )
     .bind(network.to_string())
     .bind(bigint(from))
     .bind(bigint(to.height))
     .bind(to.id.to_string())
+    .bind(now)
+    .bind(i64::from(compared))
+    .execute(&mut *db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves what is compared by one block that was read before; says whether it stood where the caller thought and nothing is halted.
+pub async fn move_compared(
+    db: &mut Db,
+    network: Network,
+    from: u64,
+    to: u64,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update chain_cursors set compared_height = $3, changed_at = $4 \
+         where network = $1 and compared_height = $2 and height >= $3 and halted = ''",
+    )
+    .bind(network.to_string())
+    .bind(bigint(from))
+    .bind(bigint(to))
     .bind(now)
     .execute(&mut *db)
     .await?;

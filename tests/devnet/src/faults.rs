@@ -17,6 +17,9 @@ pub struct Faults {
     pub empty: bool,
     /// Takes a broadcast transaction and then answers HTTP 500.
     pub lose_broadcast_answers: bool,
+    /// Lies plausibly: leaves token logs out of infos, receipts and `eth_getLogs`, and transactions that carry native coin out
+    /// of blocks together with their infos and receipts, and adapts counts and bloom filters, so that each answer looks whole.
+    pub hide_transfers: bool,
     /// Answers every request with the rate-limit error of its kind of node.
     pub rate_limited: bool,
     /// TRON: answers history queries with the bare text of a lite full node.

@@ -41,7 +41,7 @@
 //! | `balance` | `{"address","token"?}` | `{"latest","final"}` |
 //! | `reorg` | `{"depth":N,"replacement"?:M,"transactions"?:"drop"\|"pool"}` | `{"head","head_id","final"}`: replaces the last N blocks by M (default N) empty ones; may go below final |
 //! | `drop` | `{"tx"?}` | `{"dropped":n}`: forgets one or all pool transactions |
-//! | `faults` | `{"provider":0,"faults":{…}}` | `{}`: replaces that provider's faults, see [`Faults`]; `{}` heals it |
+//! | `faults` | `{"provider":0,"faults":{…}}` | `{}`: replaces that provider's faults, see [`Faults`]; `{}` heals it; `{"hide_transfers":true}`: whole-looking blocks without anything that moves |
 //! | `params` | TRON: `{"getEnergyFee":420,"dynamicEnergyFactor":34000}`; EVM: `{"base_fee_wei":"7"}` | `{}` |
 //! | `stake` | TRON: `{"address","resource":"ENERGY"\|"BANDWIDTH","amount"}` | `{}`: staked sun at once, in every kept state |
 //!

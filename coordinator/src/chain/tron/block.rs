@@ -1,7 +1,7 @@
 //! From a TRON block and its transaction infos to transfers, or to the reason why something is missing.
 //!
 //! Pure; called by the TRON client for whole blocks and for one transaction. What must stay true: every transaction of the block
-//! has exactly one info of this block and the other way round; a transfer counts only when block and info both call it a success;
+//! has exactly one info of this block and the other way round; an id is the SHA-256 of the bytes that come with it; a transfer counts only when block and info both call it a success;
 //! logs count by the token's bytes (they come without the prefix 41) and never by calldata or return value, since the genuine
 //! USDT returns false on success.
 
@@ -11,6 +11,7 @@ use crate::chain::{
     read_transfer_log,
 };
 use airlock_shared::BaseUnits;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
 /// The block with all its transfers; the error says what does not fit.
@@ -71,6 +72,10 @@ pub(super) fn transfers_of(
 ) -> Result<(Vec<Transfer>, Vec<OddLog>), String> {
     let tx_id = TxId::parse(&transaction.tx_id);
     let tx_id = tx_id.ok_or_else(|| format!("txID {:?}", short(&transaction.tx_id)))?;
+    let raw_data = hex::decode(&transaction.raw_data_hex).map_err(|_| format!("raw_data_hex of {tx_id}"))?;
+    if <[u8; 32]>::from(Sha256::digest(&raw_data)) != tx_id.0 {
+        return Err(format!("{tx_id} is not the id of its raw_data_hex"));
+    }
     let (mut transfers, mut odd) = (Vec::new(), Vec::new());
     if let Err(reason) = outcome(transaction, info) {
         // A failure has no logs; one that has them is neither, and must be read again.
@@ -130,7 +135,9 @@ mod tests {
     use serde_json::{Value, json};
     use std::time::Duration;
 
-    const TX: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    /// SHA-256 of the one byte [`RAW`].
+    const TX: &str = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
+    const RAW: &str = "00";
     const USDT: &str = "a614f803b6fd780986a42c78ec9c7f77e6ded13c";
 
     fn settings() -> Settings {
@@ -145,8 +152,8 @@ mod tests {
     }
 
     fn call() -> Value {
-        json!({"ret": [{"contractRet": "SUCCESS"}], "txID": TX, "raw_data": {"contract":
-            [{"parameter": {"value": {"data": "00"}}, "type": "TriggerSmartContract"}]}})
+        json!({"ret": [{"contractRet": "SUCCESS"}], "txID": TX, "raw_data_hex": RAW,
+            "raw_data": {"contract": [{"parameter": {"value": {"data": "00"}}, "type": "TriggerSmartContract"}]}})
     }
 
     fn log() -> Value {
@@ -204,6 +211,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_not_the_hash_of_its_bytes_makes_the_block_incomplete() {
+        for raw in [json!("01"), json!(""), json!("0"), Value::Null] {
+            let mut forged = call();
+            forged["raw_data_hex"] = if raw.is_null() { json!("zz") } else { raw };
+            assert!(read(json!([forged]), json!([info()])).unwrap_err().contains("raw_data_hex"));
+        }
+    }
+
+    #[test]
     fn every_way_of_failing_credits_nothing() {
         for (field, value) in [
             ("result", json!("FAILED")),
@@ -243,7 +259,7 @@ mod tests {
     #[test]
     fn trx_is_read_from_the_contract_and_token_transfers_of_the_old_kind_are_not() {
         let transfer = |kind: &str| {
-            json!({"ret": [{"contractRet": "SUCCESS"}], "txID": TX, "raw_data": {"contract": [{"type": kind,
+            json!({"ret": [{"contractRet": "SUCCESS"}], "txID": TX, "raw_data_hex": RAW, "raw_data": {"contract": [{"type": kind,
                 "parameter": {"value": {"owner_address": format!("41{}", "01".repeat(20)), "amount": 5,
                     "to_address": format!("41{}", "02".repeat(20))}}}]}})
         };

@@ -106,6 +106,9 @@ pub(super) struct TronTransaction {
     pub ret: Vec<TronRet>,
     #[serde(default)]
     pub raw_data: TronRaw,
+    /// What was signed; its SHA-256 is the id.
+    #[serde(default)]
+    pub raw_data_hex: String,
 }
 
 #[derive(Deserialize, Default)]

@@ -174,6 +174,7 @@ pub(super) struct View<'a> {
     head: &'a Block,
     final_number: u64,
     sees_pool: bool,
+    hides_transfers: bool,
 }
 
 type Read = Option<Outcome>;
@@ -186,6 +187,7 @@ impl<'a> View<'a> {
             head: chain.block(top).unwrap_or_else(|| chain.head()),
             final_number: chain.final_number.saturating_sub(faults.lag_blocks).min(top),
             sees_pool: faults.lag_blocks == 0,
+            hides_transfers: faults.hide_transfers,
         }
     }
 
@@ -253,12 +255,12 @@ impl<'a> View<'a> {
         Some(match method {
             "eth_getBlockByNumber" if first.and_then(Value::as_str) == Some("pending") => Ok(self.pending()),
             "eth_getBlockByNumber" => {
-                self.tagged(first).map(|block| block.map_or(Value::Null, |block| print::block(block, whole)))
+                self.tagged(first).map(|block| block.map_or(Value::Null, |block| self.told(block, whole)))
             }
             "eth_getBlockByHash" => hash_of(first)
                 .ok_or_else(|| invalid("hash"))
                 .map(|hash| self.hashed(&hash))
-                .map(|block| block.map_or(Value::Null, |block| print::block(block, whole))),
+                .map(|block| block.map_or(Value::Null, |block| self.told(block, whole))),
             "eth_getBlockTransactionCountByNumber" => self
                 .tagged(first)
                 .map(|block| block.map_or(Value::Null, |b| quantity(b.transactions.len() as u64))),
@@ -304,6 +306,34 @@ impl<'a> View<'a> {
         })
     }
 
+    /// A block as this provider tells it.
+    fn told(&self, block: &Block, whole: bool) -> Value {
+        let mut value = print::block(block, whole);
+        if self.hides_transfers {
+            let mut shown = (0..block.transactions.len()).map(|position| self.shows(block, position));
+            if let Some(listed) = value.get_mut("transactions").and_then(Value::as_array_mut) {
+                listed.retain(|_| shown.next().unwrap_or(true));
+            }
+            value["logsBloom"] = data(&[0; 256]);
+        }
+        value
+    }
+
+    fn shows(&self, block: &Block, position: usize) -> bool {
+        let moves_coin = block.transactions.get(position).is_some_and(|(tx, _)| !tx.value.is_zero());
+        !(self.hides_transfers && moves_coin)
+    }
+
+    /// A receipt as this provider tells it.
+    fn told_receipt(&self, block: &Block, position: usize) -> Value {
+        let mut value = print::receipt(block, position);
+        if self.hides_transfers {
+            value["logs"] = json!([]);
+            value["logsBloom"] = data(&[0; 256]);
+        }
+        value
+    }
+
     fn pending(&self) -> Value {
         let mut waiting: Vec<_> = self.chain.pool.iter().collect();
         waiting.sort_by_key(|(arrival, _)| *arrival);
@@ -328,7 +358,8 @@ impl<'a> View<'a> {
     }
 
     fn mined(&self, hash: &B256) -> Option<(&'a Block, usize)> {
-        self.chain.find(hash).filter(|(block, _)| block.header.number <= self.top())
+        let found = self.chain.find(hash).filter(|(block, _)| block.header.number <= self.top());
+        found.filter(|(block, position)| self.shows(block, *position))
     }
 
     fn transaction(&self, hash: &B256) -> Value {
@@ -346,7 +377,7 @@ impl<'a> View<'a> {
     }
 
     fn receipt(&self, hash: &B256) -> Value {
-        self.mined(hash).map_or(Value::Null, |(block, position)| print::receipt(block, position))
+        self.mined(hash).map_or(Value::Null, |(block, position)| self.told_receipt(block, position))
     }
 
     fn block_receipts(&self, tag: Option<&Value>) -> Outcome {
@@ -355,7 +386,8 @@ impl<'a> View<'a> {
             None => self.tagged(tag)?,
         };
         Ok(block.map_or(Value::Null, |block| {
-            (0..block.transactions.len()).map(|position| print::receipt(block, position)).collect()
+            let shown = (0..block.transactions.len()).filter(|position| self.shows(block, *position));
+            shown.map(|position| self.told_receipt(block, position)).collect()
         }))
     }
 
@@ -368,7 +400,7 @@ impl<'a> View<'a> {
             let block = hash_of(Some(hash))
                 .and_then(|hash| self.hashed(&hash))
                 .ok_or_else(|| fail(-32000, "unknown block"))?;
-            return Ok(Value::Array(filter.matches(block)));
+            return Ok(Value::Array(if self.hides_transfers { Vec::new() } else { filter.matches(block) }));
         }
         let bound = |key: &str| -> Result<u64, Failure> {
             let tag = request.get(key);
@@ -385,7 +417,7 @@ impl<'a> View<'a> {
             return Err(fail(-32005, "query exceeds max block range 10000"));
         }
         Ok((from..=to.min(self.top()))
-            .filter_map(|number| self.numbered(number))
+            .filter_map(|number| self.numbered(number).filter(|_| !self.hides_transfers))
             .flat_map(|block| filter.matches(block))
             .collect())
     }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::actuator;
 use super::address;
 use super::broadcast;
-use super::chain::{Block, TronChain};
+use super::chain::{Block, Included, TronChain};
 use super::json::{self, Fields, self_text};
 use super::ledger::{Ledger, Resource};
-use super::message::transaction_id;
+use super::message::{kind_name, transaction_id};
 use super::refusal::{Code, Refusal};
 use super::request::{self, Request, Unreadable};
 use crate::faults::Faults;
@@ -122,6 +122,7 @@ pub(super) struct View<'a> {
     solid: bool,
     sees_pool: bool,
     empty: bool,
+    hides_transfers: bool,
     pub(super) estimates: bool,
 }
 
@@ -139,6 +140,7 @@ impl<'a> View<'a> {
             solid,
             sees_pool: !solid && faults.lag_blocks == 0,
             empty: faults.empty,
+            hides_transfers: faults.hide_transfers,
             estimates: !faults.no_estimate_energy,
         }
     }
@@ -164,7 +166,7 @@ impl<'a> View<'a> {
 
     fn read_blocks(&self, name: &str, request: &Request<'_>) -> Read {
         Some(match name {
-            "getnowblock" => Ok(json::block(self.head, request.visible, true)),
+            "getnowblock" => Ok(self.told(self.head, request.visible, true)),
             "getblock" => self.block_by_text(request),
             "getblockbynum" => {
                 request.number("num").map(|num| self.block_json(self.numbered(num), request.visible))
@@ -240,7 +242,36 @@ impl<'a> View<'a> {
     }
 
     fn block_json(&self, block: Option<&Block>, visible: bool) -> Value {
-        block.map_or_else(|| json!({}), |block| json::block(block, visible, true))
+        block.map_or_else(|| json!({}), |block| self.told(block, visible, true))
+    }
+
+    /// A block as this provider tells it.
+    fn told(&self, block: &Block, visible: bool, detail: bool) -> Value {
+        let mut value = json::block(block, visible, detail);
+        if let Some(listed) = value.get_mut("transactions").and_then(Value::as_array_mut) {
+            let mut shown = block.transactions.iter().map(|included| self.shows(included));
+            listed.retain(|_| shown.next().unwrap_or(true));
+        }
+        value
+    }
+
+    fn shows(&self, included: &Included) -> bool {
+        let raw = included.transaction.raw_data.as_ref();
+        let moves_coin = raw.is_some_and(|raw| {
+            raw.contract.iter().any(|contract| kind_name(contract.r#type) == Some("TransferContract"))
+        });
+        !(self.hides_transfers && moves_coin)
+    }
+
+    /// An info as this provider tells it.
+    fn told_info(&self, block: &Block, included: &Included, visible: bool) -> Value {
+        let mut value = json::info(block, included, visible);
+        if self.hides_transfers
+            && let Some(fields) = value.as_object_mut()
+        {
+            fields.remove("log");
+        }
+        value
     }
 
     fn block_by_text(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
@@ -254,7 +285,7 @@ impl<'a> View<'a> {
         } else {
             self.numbered(request.number("id_or_num")?)
         };
-        Ok(block.map_or_else(|| json!({}), |b| json::block(b, request.visible, detail)))
+        Ok(block.map_or_else(|| json!({}), |b| self.told(b, request.visible, detail)))
     }
 
     fn range(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
@@ -269,7 +300,7 @@ impl<'a> View<'a> {
     fn blocks_json(&self, start: i64, end: i64, visible: bool) -> Value {
         let blocks = (start.max(0)..end)
             .filter_map(|number| self.numbered(number))
-            .map(|block| json::block(block, visible, true))
+            .map(|block| self.told(block, visible, true))
             .collect();
         Fields::default().list("block", blocks).done()
     }
@@ -279,7 +310,7 @@ impl<'a> View<'a> {
             return json!({});
         };
         match self.chain.find(&id) {
-            Some((block, included)) if block.number() <= self.head.number() => {
+            Some((block, included)) if block.number() <= self.head.number() && self.shows(included) => {
                 json::transaction(&included.transaction, request.visible)
             }
             Some(_) => json!({}),
@@ -300,8 +331,8 @@ impl<'a> View<'a> {
         request
             .id("value")
             .and_then(|id| self.chain.find(&id))
-            .filter(|(block, _)| block.number() <= self.head.number())
-            .map_or_else(|| json!({}), |(block, included)| json::info(block, included, request.visible))
+            .filter(|(block, included)| block.number() <= self.head.number() && self.shows(included))
+            .map_or_else(|| json!({}), |(block, included)| self.told_info(block, included, request.visible))
     }
 
     fn infos(&self, request: &Request<'_>) -> Result<Value, Unreadable> {
@@ -310,7 +341,8 @@ impl<'a> View<'a> {
             return Ok(json!({}));
         }
         let infos: Vec<Value> = self.numbered(number).map_or_else(Vec::new, |block| {
-            block.transactions.iter().map(|included| json::info(block, included, request.visible)).collect()
+            let shown = block.transactions.iter().filter(|included| self.shows(included));
+            shown.map(|included| self.told_info(block, included, request.visible)).collect()
         });
         Ok(Value::Array(infos))
     }

@@ -93,8 +93,8 @@ pub enum Command {
     },
     /// Look for what endangers keys on this machine, and say what to do about it.
     Doctor,
-    /// Verify signed-batch files against the pinned keys of this home.
-    Audit(Inputs),
+    /// Verify signed-batch files, or folders of them, against the pinned keys of this home.
+    Audit(Files),
 }
 
 /// `init`.
@@ -288,6 +288,14 @@ pub enum PolicyAction {
 #[derive(Args, Debug)]
 pub struct Inputs {
     /// JSON or binary documents, PNG or GIF pictures, or directories of pictures.
+    #[arg(required = true)]
+    pub input: Vec<PathBuf>,
+}
+
+/// `audit`.
+#[derive(Args, Debug)]
+pub struct Files {
+    /// Signed-batch files in JSON or binary, or folders with such files.
     #[arg(required = true)]
     pub input: Vec<PathBuf>,
 }

@@ -174,6 +174,7 @@ impl From<HomeError> for Failure {
         let (exit, code) = match &error {
             HomeError::Busy { .. } => (Exit::State, "busy"),
             HomeError::Unknown => (Exit::Usage, "usage"),
+            HomeError::Nobody { .. } => (Exit::State, "no_home"),
             HomeError::Mode { .. } | HomeError::Owner { .. } | HomeError::Kind { .. } => {
                 (Exit::State, "file_mode")
             }

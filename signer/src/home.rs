@@ -25,6 +25,12 @@ pub enum HomeError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no such home.
+    #[error("{path}: no signer lives here; `airlock-signer init` makes one, `--home` names another")]
+    Nobody {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// Readable or writable by others, or not a plain file or directory.
     #[error("{path}: mode {found:04o} lets others in; it must be {expected:04o} (chmod {expected:o} {path})")]
     Mode {
@@ -110,7 +116,10 @@ impl Home {
 
     /// Checks mode and owner of an existing home.
     pub fn open(root: &Path) -> Result<Self, HomeError> {
-        let seen = std::fs::symlink_metadata(root).map_err(at(root))?;
+        let seen = std::fs::symlink_metadata(root).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => HomeError::Nobody { path: root.into() },
+            _ => at(root)(error),
+        })?;
         if !seen.is_dir() {
             return Err(HomeError::Kind { path: root.into(), expected: "directory" });
         }

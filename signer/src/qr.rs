@@ -97,13 +97,31 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
+/// What of a directory is read, in the order of names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Folder {
+    /// Scanned frames.
+    Pictures,
+    /// Signed-batch files, as the coordinator gives them.
+    Files,
+}
+
 impl Inputs {
-    /// Reads files, and the pictures of directories in the order of their names.
+    /// Reads files, and the pictures of directories.
     pub fn open(paths: &[PathBuf]) -> Result<Self, QrError> {
+        Self::open_with(paths, Folder::Pictures)
+    }
+
+    /// Reads files, and the JSON and binary files of directories.
+    pub fn open_files(paths: &[PathBuf]) -> Result<Self, QrError> {
+        Self::open_with(paths, Folder::Files)
+    }
+
+    fn open_with(paths: &[PathBuf], folder: Folder) -> Result<Self, QrError> {
         let mut names = Vec::new();
         for path in paths {
             if std::fs::metadata(path).map_err(io(path))?.is_dir() {
-                names.extend(pictures_in(path)?);
+                names.extend(contents(path, folder)?);
             } else {
                 names.push(path.clone());
             }
@@ -146,12 +164,16 @@ fn is_picture(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x89PNG") || bytes.starts_with(b"GIF8")
 }
 
-fn pictures_in(directory: &Path) -> Result<Vec<PathBuf>, QrError> {
+fn contents(directory: &Path, folder: Folder) -> Result<Vec<PathBuf>, QrError> {
+    let wanted: &[&str] = match folder {
+        Folder::Pictures => &["png", "gif"],
+        Folder::Files => &["json", "bin"],
+    };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(io(directory))? {
         let path = entry.map_err(io(directory))?.path();
         let extension = path.extension().and_then(|text| text.to_str()).unwrap_or_default().to_lowercase();
-        if matches!(extension.as_str(), "png" | "gif") && path.is_file() {
+        if wanted.contains(&extension.as_str()) && path.is_file() {
             names.push(path);
             bound("files", names.len() as u64, MAX_FILES as u64)?;
         }
@@ -257,7 +279,7 @@ impl Output {
     /// Frames of an earlier answer under the same name would be scanned as a second transfer.
     fn remove_old_frames(&self, name: &str) -> Result<(), QrError> {
         let frames = self.directory.join("frames");
-        for path in pictures_in(&frames)? {
+        for path in contents(&frames, Folder::Pictures)? {
             let file = path.file_name().and_then(|text| text.to_str()).unwrap_or_default();
             if file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) {
                 std::fs::remove_file(&path).map_err(io(&path))?;
@@ -334,7 +356,7 @@ mod tests {
         let nothing = Inputs::open(&[folder.path().join("frames")]).unwrap().documents();
         assert!(matches!(nothing, Err(QrError::Nothing { files: 0 })));
         output.write("reply", "{}", &payload(1, 3_000), 3, size()).unwrap();
-        let frames = pictures_in(&folder.path().join("frames")).unwrap();
+        let frames = contents(&folder.path().join("frames"), Folder::Pictures).unwrap();
         let few = Inputs::open(&frames[..2]).unwrap().documents();
         assert!(matches!(few, Err(QrError::Incomplete { have: 2, .. })));
     }

@@ -139,7 +139,7 @@ fn a_scripted_init_must_say_where_the_mnemonic_goes() {
 fn usage_vault_and_state_errors_have_their_exit_codes() {
     let desk = Desk::new();
     assert_eq!(error(&desk.run(&["no-such-command"])), (2, "usage".to_owned()));
-    assert_eq!(error(&desk.run(&["identity"])), (5, "home".to_owned()));
+    assert_eq!(error(&desk.run(&["identity"])), (5, "no_home".to_owned()));
     desk.init();
     desk.private("pass", "another passphrase");
     assert_eq!(error(&desk.run(&["identity"])), (4, "wrong_passphrase".to_owned()));
@@ -264,9 +264,13 @@ fn a_bundle_crosses_as_frames_is_signed_and_audited() {
             transactions: Vec::new(),
         };
         std::fs::write(desk.path(&format!("batch-{number}.json")), file.to_json()).unwrap();
+        std::fs::create_dir_all(desk.path("kept")).unwrap();
+        std::fs::write(desk.path(&format!("kept/batch-{number}.json")), file.to_json()).unwrap();
     }
-    let audited = answer(&desk.run_at(home, &["audit", "batch-0.json", "batch-1.json"]));
-    assert_eq!((audited["passed"].as_u64(), audited["failed"].as_u64()), (Some(2), Some(0)));
+    for what in [&["audit", "batch-0.json", "batch-1.json"][..], &["audit", "kept"]] {
+        let audited = answer(&desk.run_at(home, what));
+        assert_eq!((audited["passed"].as_u64(), audited["failed"].as_u64()), (Some(2), Some(0)));
+    }
     let mut flipped = std::fs::read(desk.path("batch-0.json")).unwrap();
     let place = flipped.len() / 2;
     flipped[place] ^= 1;

@@ -1,11 +1,11 @@
-//! `audit FILE…`: signed-batch files verified offline against the pinned keys of this home.
+//! `audit PATH…`: signed-batch files, or folders of them, verified offline against the pinned keys of this home.
 //!
 //! What must stay true: nothing in a file is believed but the pins (roster and coordinator, from the vault);
 //! every file is judged even after one has failed; what two files show together (an item, an account nonce or
 //! a transaction signed twice, a forked journal) is found; one bad file fails the command.
 
 use super::Place;
-use crate::args::Inputs as Args;
+use crate::args::Files as Args;
 use crate::failure::{Exit, Failure, plain};
 use crate::qr::{Document, Inputs};
 use crate::review::counted;
@@ -42,7 +42,7 @@ struct Audited {
 /// Reads and judges every file.
 pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     let home = place.home()?;
-    let inputs = Inputs::open(&args.input)?;
+    let inputs = Inputs::open_files(&args.input)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
     let mut sequence = Sequence::default();

@@ -76,7 +76,7 @@ pub fn machine(seen: &Machine, protection: Protection, now: u64) -> Vec<Finding>
 pub fn home(root: &Path, seen: &Machine, now: u64) -> Vec<Finding> {
     let home = match Home::open(root) {
         Ok(home) => home,
-        Err(HomeError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        Err(HomeError::Nobody { .. }) => {
             return vec![Finding::note(
                 "home",
                 format!("{} is not there yet", root.display()),

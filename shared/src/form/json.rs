@@ -1,0 +1,129 @@
+//! Canonical JSON: nodes to text and strictly back.
+//!
+//! serde_json reads; the text is written here, because it has exactly one form. The two fields that every document
+//! opens with, its name and version, are added and taken off here.
+
+use super::{Fault, Form, FormError, MAX_DEPTH, MAX_JSON_BYTES, Node, Reader, Spelling, Writer, same};
+use std::fmt::Write as _;
+
+/// The canonical JSON of a document of the kind `name`, version `version`.
+pub fn to_json<F: Form>(name: &str, version: u64, document: &F) -> String {
+    let mut text = String::new();
+    let mut fields = vec![
+        (0, "format".to_owned(), Node::Text(name.to_owned())),
+        (0, "version".to_owned(), Node::Uint(version)),
+    ];
+    if let Node::Map(own) = Writer::node(document, Spelling::Json) {
+        fields.extend(own);
+    }
+    write_json(&mut text, &Node::Map(fields), 0);
+    text.push('\n');
+    text
+}
+
+/// Writing to a `String` cannot fail.
+fn write_json(to: &mut String, node: &Node, indent: usize) {
+    let break_line = |to: &mut String, indent: usize| {
+        let _infallible = write!(to, "\n{:width$}", "", width = 2 * indent);
+    };
+    match node {
+        Node::Uint(value) => to.push_str(&value.to_string()),
+        Node::Flag(value) => to.push_str(if *value { "true" } else { "false" }),
+        Node::Text(text) => push_json_text(to, text),
+        Node::Bytes(bytes) => push_json_text(to, &hex::encode(bytes)),
+        Node::List(nodes) if nodes.is_empty() => to.push_str("[]"),
+        Node::Map(fields) if fields.is_empty() => to.push_str("{}"),
+        Node::List(nodes) => {
+            to.push('[');
+            for (i, node) in nodes.iter().enumerate() {
+                to.push_str(if i == 0 { "" } else { "," });
+                break_line(to, indent + 1);
+                write_json(to, node, indent + 1);
+            }
+            break_line(to, indent);
+            to.push(']');
+        }
+        Node::Map(fields) => {
+            to.push('{');
+            for (i, (_, name, node)) in fields.iter().enumerate() {
+                to.push_str(if i == 0 { "" } else { "," });
+                break_line(to, indent + 1);
+                push_json_text(to, name);
+                to.push_str(": ");
+                write_json(to, node, indent + 1);
+            }
+            break_line(to, indent);
+            to.push('}');
+        }
+    }
+}
+
+fn push_json_text(to: &mut String, text: &str) {
+    to.push_str(&serde_json::Value::from(text).to_string());
+}
+
+/// Reads a document of the kind `name` and version `version` from its canonical JSON.
+pub fn from_json<F: Form>(name: &'static str, version: u64, bytes: &[u8]) -> Result<F, FormError> {
+    if bytes.len() > MAX_JSON_BYTES {
+        let fault = Fault::TooLarge { limit: MAX_JSON_BYTES, found: bytes.len() };
+        return Err(FormError::new(name, fault));
+    }
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| FormError::new(name, Fault::Malformed { why: error.to_string() }))?;
+    let mut node = read_json(value, MAX_DEPTH).map_err(|fault| FormError::new(name, fault))?;
+    if let Node::Map(fields) = &mut node {
+        check_head(name, version, fields)?;
+    }
+    let document: F = Reader::part_of(Spelling::Json, name, node)?;
+    same(name, bytes, to_json(name, version, &document).as_bytes())?;
+    Ok(document)
+}
+
+/// Takes `format` and `version` out of the top-level fields.
+fn check_head(
+    name: &'static str,
+    version: u64,
+    fields: &mut Vec<(u64, String, Node)>,
+) -> Result<(), FormError> {
+    let mut take = |wanted: &str| {
+        let found = fields.iter().position(|(_, field, _)| field == wanted)?;
+        Some(fields.remove(found).2)
+    };
+    match take("format") {
+        Some(Node::Text(found)) if found == name => {}
+        Some(Node::Text(found)) => {
+            let found = found.chars().take(64).collect();
+            return Err(FormError::new(name, Fault::OtherDocument { expected: name, found }));
+        }
+        _ => return Err(FormError::new(format!("{name}.format"), Fault::Missing)),
+    }
+    match take("version") {
+        Some(Node::Uint(found)) if found == version => Ok(()),
+        Some(Node::Uint(found)) => Err(FormError::new(name, Fault::UnknownVersion { found })),
+        _ => Err(FormError::new(format!("{name}.version"), Fault::Missing)),
+    }
+}
+
+fn read_json(value: serde_json::Value, depth: usize) -> Result<Node, Fault> {
+    use serde_json::Value;
+    if depth == 0 {
+        return Err(Fault::Malformed { why: format!("nested deeper than {MAX_DEPTH}") });
+    }
+    match value {
+        Value::String(text) => Ok(Node::Text(text)),
+        Value::Bool(value) => Ok(Node::Flag(value)),
+        Value::Number(number) => number
+            .as_u64()
+            .map(Node::Uint)
+            .ok_or_else(|| Fault::Malformed { why: format!("{number} is not an unsigned integer") }),
+        Value::Array(values) => {
+            values.into_iter().map(|v| read_json(v, depth - 1)).collect::<Result<_, _>>().map(Node::List)
+        }
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| Ok((0, name, read_json(value, depth - 1)?)))
+            .collect::<Result<_, _>>()
+            .map(Node::Map),
+        Value::Null => Err(Fault::Malformed { why: "null has no place here".to_owned() }),
+    }
+}

@@ -5,6 +5,7 @@
 use airlock_shared::BaseUnits;
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest, Envelope, Replies};
+use airlock_shared::frames::{Encoder, FrameSize, QrImage, frames_of_picture};
 use airlock_tests::acts::proposal::{Exported, out_folder};
 use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement};
 use airlock_tests::attack::{approved_by, resealed, stolen_key};
@@ -122,6 +123,10 @@ async fn damaged_missing_and_foreign_frames_are_refused_and_a_full_scan_still_wo
     camera::scan(&frames, &folder, 5).unwrap();
     let blank = image::GrayImage::from_pixel(400, 400, image::Luma([200]));
     blank.save(folder.join("blank.png")).unwrap();
+    // And a frame of ours with one character changed, and a good frame of another transfer.
+    std::fs::write(folder.join("damaged.png"), redrawn_with_one_character_changed(&frames[0])).unwrap();
+    let other = Encoder::new(&[7; 3_000], 1, FrameSize::default()).unwrap().frame(0);
+    std::fs::write(folder.join("foreign.png"), drawn(&other)).unwrap();
     let inspected = world.devices.alice.inspect(&folder).await.unwrap().json().unwrap();
     assert_eq!(inspected["documents"][0]["words"], exported.words.as_str());
     finish(&world, &exported).await;
@@ -224,4 +229,16 @@ async fn a_signed_batch_with_any_byte_changed_fails_the_audit() {
     let report: serde_json::Value = serde_json::from_str(&refused.stdout).unwrap();
     assert_eq!(report["passed"], 0, "{report}");
     assert_eq!(report["failed"], copies.len() - 1, "{report}");
+}
+
+/// A frame as a camera that misreads one character sees it.
+fn redrawn_with_one_character_changed(picture: &[u8]) -> Vec<u8> {
+    let text = frames_of_picture(picture).unwrap().remove(0);
+    let place = text.len() / 2;
+    let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
+    drawn(&format!("{}{other}{}", &text[..place], &text[place + 1..]))
+}
+
+fn drawn(text: &str) -> Vec<u8> {
+    QrImage::encode(text, FrameSize::default()).unwrap().png(QrImage::PIXELS_PER_MODULE).unwrap()
 }

@@ -5,21 +5,28 @@
 //! seed; the roster is pinned at `init`; the journal anchor and the policy pin never move backwards
 //! (whoever moves them checks that; the bytes here are only what was last accepted).
 
+mod bytes;
+
 use crate::secret::{RandomError, fill_random};
 use airlock_shared::approval::SeenHead;
-use airlock_shared::identity::{Custodian, Identity, MAX_CUSTODIANS, Roster};
-use airlock_shared::{Digest, PersonId, Profile};
+use airlock_shared::identity::{Identity, Roster};
+use airlock_shared::wallet::Role;
+use airlock_shared::{Address, Digest, Network, PersonId, Profile};
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use minicbor::data::Type;
-use minicbor::decode::Error as CborError;
-use minicbor::{Decoder, Encoder};
 use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
 /// The most coordinators a signer may be paired with.
 pub const MAX_COORDINATORS: usize = 16;
 /// The most signers whose journal heads a device remembers.
 pub const MAX_SEEN: usize = 64;
+/// The most addresses that a device labels.
+pub const MAX_LABELS: usize = 512;
+/// The most wallets that can be retired.
+pub const MAX_RETIRED: usize = 512;
+/// The most keys that can be imported.
+pub const MAX_IMPORTED: usize = 64;
+/// The most passkeys whose counters are remembered.
+pub const MAX_PASSKEYS: usize = 256;
 
 /// Is it a point of the curve and not one of small order (which would verify anything)?
 pub fn is_sound(identity: &Identity) -> bool {
@@ -60,6 +67,108 @@ impl Anchor {
     pub const START: Self = Self { sequence: 0, head: Digest::ZERO };
 }
 
+/// Why this signer signs nothing until the custodians re-anchor its journal (S8).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lock {
+    /// When it was locked, UTC seconds.
+    pub at: u64,
+    /// The refusal that locked it, such as `head.unknown`; 1 to 64 bytes.
+    pub code: String,
+    /// The journal head that a paired coordinator holds and this journal does not know.
+    pub claimed: SeenHead,
+}
+
+/// A custodian's own name for an address: 1 to 64 bytes of letters, digits, spaces and plain punctuation, so
+/// that no label turns a line around or hides inside another.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Label(String);
+
+impl Label {
+    /// The longest label, in bytes.
+    pub const MAX_BYTES: usize = 64;
+
+    /// Checks length and characters; a label neither begins nor ends with a space.
+    pub fn new(text: &str) -> Option<Self> {
+        let sound = |c: char| c.is_alphanumeric() || " -_.,:/()#+&@".contains(c);
+        let fits = (1..=Self::MAX_BYTES).contains(&text.len());
+        (fits && text.trim() == text && text.chars().all(sound)).then(|| Self(text.to_owned()))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An address with a label.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Labelled {
+    /// The address, on its network.
+    pub address: Address,
+    /// What the custodian calls it.
+    pub label: Label,
+}
+
+/// A wallet of this vault.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct WalletRef {
+    /// Where it pays.
+    pub network: Network,
+    /// What it is for.
+    pub role: Role,
+    /// Index of a derived key, or slot of an imported one.
+    pub index: u32,
+}
+
+/// Which networks an imported key may sign for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reach {
+    /// Every EVM network of the vault's profile: the chain id is in the signed bytes.
+    Evm,
+    /// One TRON network only: TRON's signed bytes name no network.
+    Tron {
+        /// The last four bytes of its genesis block id.
+        chain_id: u32,
+    },
+}
+
+impl Reach {
+    /// How far a key reaches that was imported for this network.
+    pub const fn of(network: Network) -> Self {
+        match network {
+            Network::Evm { .. } => Self::Evm,
+            Network::Tron { chain_id } => Self::Tron { chain_id },
+        }
+    }
+
+    /// May it sign there? The caller has checked the profile.
+    pub fn covers(self, network: Network) -> bool {
+        self == Self::of(network)
+    }
+}
+
+/// The public part of an imported key. Its slot is its place in the list, for ever: none is taken out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Imported {
+    /// Where it may sign.
+    pub reach: Reach,
+    /// The 20 bytes of its address, alike in both families.
+    pub payload: [u8; 20],
+    /// What the custodian calls it.
+    pub label: Label,
+    /// When it was imported, UTC seconds.
+    pub imported_at: u64,
+}
+
+/// The highest signature counter that a passkey has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PasskeyCounter {
+    /// Digest of its credential id.
+    pub credential: Digest,
+    /// The counter; some passkeys stay at 0 for ever.
+    pub counter: u32,
+}
+
 /// The content of the identity compartment.
 pub struct Device {
     /// Signs journal entries, receipts, approvals and policies.
@@ -84,6 +193,18 @@ pub struct Device {
     pub fingerprint: Option<[u8; 4]>,
     /// When it was made, UTC seconds.
     pub created_at: u64,
+    /// Set while nothing may be signed.
+    pub lock: Option<Lock>,
+    /// Addresses that the custodian gave names; each address at most once.
+    pub labels: Vec<Labelled>,
+    /// Wallets that sign no more; each at most once.
+    pub retired: Vec<WalletRef>,
+    /// Imported keys by slot.
+    pub imported: Vec<Imported>,
+    /// Passkey counters; each credential at most once.
+    pub passkey_counters: Vec<PasskeyCounter>,
+    /// All 256 bits of a commitment to the spending seed, where there is one (see `keys`).
+    pub seed_digest: Option<Digest>,
 }
 
 impl Device {
@@ -103,6 +224,12 @@ impl Device {
             seen: Vec::new(),
             fingerprint: None,
             created_at,
+            lock: None,
+            labels: Vec::new(),
+            retired: Vec::new(),
+            imported: Vec::new(),
+            passkey_counters: Vec::new(),
+            seed_digest: None,
         })
     }
 
@@ -126,147 +253,13 @@ impl Device {
         }
     }
 
-    /// Its bytes, to be sealed.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // Room for the largest content: a growing buffer would leave copies of the key behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-        // Writing into a Vec cannot fail: its error type is Infallible.
-        let _ = self.write(&mut Encoder::new(&mut *bytes));
-        bytes
+    /// What the custodian calls this address.
+    pub fn label_of(&self, address: &Address) -> Option<&Label> {
+        self.labels.iter().find(|one| one.address == *address).map(|one| &one.label)
     }
 
-    fn write(
-        &self,
-        to: &mut Encoder<&mut Vec<u8>>,
-    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        to.array(12)?.u8(VERSION)?.bytes(self.key.as_bytes())?.str(self.name.as_str())?;
-        to.u8(self.profile.code())?;
-        match &self.roster {
-            Some(roster) => {
-                to.array(2)?.u64(roster.threshold)?.array(roster.custodians.len() as u64)?;
-                for one in &roster.custodians {
-                    to.array(2)?.str(one.name.as_str())?.bytes(one.identity.as_bytes())?;
-                }
-            }
-            None => drop(to.null()?),
-        }
-        to.array(self.coordinators.len() as u64)?;
-        for one in &self.coordinators {
-            to.array(3)?.str(one.name.as_str())?.bytes(one.identity.as_bytes())?.u64(one.paired_at)?;
-        }
-        match &self.policy {
-            Some(pin) => to.array(2)?.u64(pin.version)?.bytes(pin.digest.as_bytes())?,
-            None => to.null()?,
-        };
-        for anchor in [&self.journal, &self.refusals] {
-            to.array(2)?.u64(anchor.sequence)?.bytes(anchor.head.as_bytes())?;
-        }
-        to.array(self.seen.len() as u64)?;
-        for one in &self.seen {
-            to.array(3)?.bytes(one.signer.as_bytes())?.u64(one.sequence)?.bytes(one.head.as_bytes())?;
-        }
-        match &self.fingerprint {
-            Some(bytes) => to.bytes(bytes)?,
-            None => to.null()?,
-        };
-        to.u64(self.created_at)?;
-        Ok(())
-    }
-
-    /// Reads what [`Self::encode`] wrote. The bytes were authenticated already; a failure here means
-    /// another version of this program wrote them.
-    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
-        let mut from = Decoder::new(bytes);
-        array(&mut from, 12)?;
-        if from.u8()? != VERSION {
-            return Err(CborError::message("unknown version of the identity compartment"));
-        }
-        let secret = Zeroizing::new(fixed::<32>(&mut from)?);
-        let device = Self {
-            key: SigningKey::from_bytes(&secret),
-            name: person(&mut from)?,
-            profile: Profile::from_code(from.u8()?).ok_or_else(|| CborError::message("unknown profile"))?,
-            roster: optional(&mut from, roster)?,
-            coordinators: list(&mut from, MAX_COORDINATORS, coordinator)?,
-            policy: optional(&mut from, policy)?,
-            journal: anchor(&mut from)?,
-            refusals: anchor(&mut from)?,
-            seen: list(&mut from, MAX_SEEN, seen)?,
-            fingerprint: optional(&mut from, fixed::<4>)?,
-            created_at: from.u64()?,
-        };
-        if from.position() != bytes.len() {
-            return Err(CborError::message("bytes after the identity compartment"));
-        }
-        Ok(device)
-    }
-}
-
-fn roster(from: &mut Decoder<'_>) -> Result<Roster, CborError> {
-    array(from, 2)?;
-    let threshold = from.u64()?;
-    let custodians = list(from, MAX_CUSTODIANS, |from| {
-        array(from, 2)?;
-        Ok(Custodian { name: person(from)?, identity: Identity::from_bytes(fixed(from)?) })
-    })?;
-    Roster::new(custodians, threshold).ok_or_else(|| CborError::message("an unsound roster"))
-}
-
-fn coordinator(from: &mut Decoder<'_>) -> Result<Coordinator, CborError> {
-    array(from, 3)?;
-    let (name, identity) = (person(from)?, Identity::from_bytes(fixed(from)?));
-    Ok(Coordinator { name, identity, paired_at: from.u64()? })
-}
-
-fn policy(from: &mut Decoder<'_>) -> Result<PolicyPin, CborError> {
-    array(from, 2)?;
-    Ok(PolicyPin { version: from.u64()?, digest: Digest::from_bytes(fixed(from)?) })
-}
-
-fn seen(from: &mut Decoder<'_>) -> Result<SeenHead, CborError> {
-    array(from, 3)?;
-    let (signer, sequence) = (Identity::from_bytes(fixed(from)?), from.u64()?);
-    Ok(SeenHead { signer, sequence, head: Digest::from_bytes(fixed(from)?) })
-}
-
-fn array(from: &mut Decoder<'_>, length: u64) -> Result<(), CborError> {
-    match from.array()? {
-        Some(found) if found == length => Ok(()),
-        _ => Err(CborError::message("an array of another length")),
-    }
-}
-
-fn fixed<const N: usize>(from: &mut Decoder<'_>) -> Result<[u8; N], CborError> {
-    from.bytes()?.try_into().map_err(|_| CborError::message("a byte string of another length"))
-}
-
-fn person(from: &mut Decoder<'_>) -> Result<PersonId, CborError> {
-    PersonId::new(from.str()?).ok_or_else(|| CborError::message("not a person's name"))
-}
-
-fn anchor(from: &mut Decoder<'_>) -> Result<Anchor, CborError> {
-    array(from, 2)?;
-    Ok(Anchor { sequence: from.u64()?, head: Digest::from_bytes(fixed(from)?) })
-}
-
-fn optional<T>(
-    from: &mut Decoder<'_>,
-    read: impl FnOnce(&mut Decoder<'_>) -> Result<T, CborError>,
-) -> Result<Option<T>, CborError> {
-    if from.datatype()? == Type::Null {
-        from.null()?;
-        return Ok(None);
-    }
-    read(from).map(Some)
-}
-
-fn list<T>(
-    from: &mut Decoder<'_>,
-    most: usize,
-    read: impl Fn(&mut Decoder<'_>) -> Result<T, CborError>,
-) -> Result<Vec<T>, CborError> {
-    match from.array()? {
-        Some(length) if length <= most as u64 => (0..length).map(|_| read(from)).collect(),
-        _ => Err(CborError::message("a list that is too long")),
+    /// Was this wallet taken out of use?
+    pub fn is_retired(&self, wallet: &WalletRef) -> bool {
+        self.retired.contains(wallet)
     }
 }

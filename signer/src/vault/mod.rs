@@ -13,7 +13,10 @@ mod reseal;
 mod seal;
 pub mod shares;
 
-pub use device::{Anchor, Coordinator, Device, MAX_COORDINATORS, MAX_SEEN, PolicyPin, is_sound};
+pub use device::{
+    Anchor, Coordinator, Device, Imported, Label, Labelled, Lock, MAX_COORDINATORS, MAX_IMPORTED, MAX_LABELS,
+    MAX_PASSKEYS, MAX_RETIRED, MAX_SEEN, PasskeyCounter, PolicyPin, Reach, WalletRef, is_sound,
+};
 pub use seal::{Compartment, KdfCost};
 
 use crate::home::{Home, HomeError, read_private, replace_private};

@@ -1,4 +1,4 @@
-//! Which key does what: roles, and the hardened account that each role has on each network.
+//! Which key does what: roles, and the hardened account that each derived role has on each network.
 //!
 //! Keys are separate per role, and on TRON per network too, because TRON's signed bytes name no network.
 //! EVM keys are shared by the networks of one profile, because the chain id is in the signed bytes. Both
@@ -18,11 +18,19 @@ pub enum Role {
     Cold,
     /// Pays for and delegates TRON energy.
     Energy,
+    /// A private key that was brought in; its index is its slot in the vault. It stands for a hot wallet.
+    Imported,
+    /// A key inside a hardware wallet: listed in the policy, never signed for by this signer.
+    Hardware,
 }
 
 impl Role {
     /// Every role, in the order of its code.
-    pub const ALL: [Self; 4] = [Self::Deposit, Self::Hot, Self::Cold, Self::Energy];
+    pub const ALL: [Self; 6] =
+        [Self::Deposit, Self::Hot, Self::Cold, Self::Energy, Self::Imported, Self::Hardware];
+
+    /// The roles whose keys come from the seed, each at an account of its own.
+    pub const DERIVED: [Self; 4] = [Self::Deposit, Self::Hot, Self::Cold, Self::Energy];
 
     /// Its number in canonical bytes and in account numbers.
     pub const fn code(self) -> u8 {
@@ -31,6 +39,8 @@ impl Role {
             Self::Hot => 1,
             Self::Cold => 2,
             Self::Energy => 3,
+            Self::Imported => 4,
+            Self::Hardware => 5,
         }
     }
 
@@ -39,13 +49,15 @@ impl Role {
         Self::ALL.into_iter().find(|role| u64::from(role.code()) == code)
     }
 
-    /// `deposit`, `hot`, `cold` or `energy`.
+    /// `deposit`, `hot`, `cold`, `energy`, `imported` or `hardware`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Deposit => "deposit",
             Self::Hot => "hot",
             Self::Cold => "cold",
             Self::Energy => "energy",
+            Self::Imported => "imported",
+            Self::Hardware => "hardware",
         }
     }
 
@@ -56,8 +68,11 @@ impl Role {
 }
 
 /// The hardened account number of a role on a network: eight per slot. `None` for a TRON network that has
-/// no slot; EVM networks share the slot of their profile.
+/// no slot, and for roles whose keys do not come from the seed; EVM networks share the slot of their profile.
 pub fn account_number(network: Network, role: Role) -> Option<u32> {
+    if !Role::DERIVED.contains(&role) {
+        return None;
+    }
     let slot = match network {
         Network::TRON => 0,
         Network::NILE => 1,

@@ -37,7 +37,7 @@ pub fn run(place: &Place, args: &Addresses) -> Result<(), Failure> {
         args.network.iter().map(|text| network_of(text, profile)).collect::<Result<_, _>>()?
     };
     let roles = if args.role.is_empty() {
-        Role::ALL.to_vec()
+        Role::DERIVED.to_vec()
     } else {
         args.role.iter().map(|text| role(text)).collect::<Result<_, _>>()?
     };

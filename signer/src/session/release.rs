@@ -87,7 +87,7 @@ impl Reviewed {
 fn prove_wallets(number: usize, batch: &Batch, master: &Master) -> Result<(), Ended> {
     let content = &batch.envelope.content;
     let mut accounts = HashMap::new();
-    for role in Role::ALL {
+    for role in Role::DERIVED {
         accounts.insert(role, master.account(content.network, role)?);
     }
     let mut proven = BTreeSet::new();
@@ -98,7 +98,11 @@ fn prove_wallets(number: usize, batch: &Batch, master: &Master) -> Result<(), En
             if proven.contains(&wallet) {
                 continue;
             }
-            let derived = accounts[&wallet.role].address(wallet.index)?;
+            let Some(account) = accounts.get(&wallet.role) else {
+                let why = format!("this signer holds no {} keys", wallet.role.name());
+                return Err(Refusal::of(code, number, wallet.address, why).at(place).into());
+            };
+            let derived = account.address(wallet.index)?;
             if derived != wallet.address {
                 let why = format!(
                     "{} wallet {} of this vault is {derived}, not {}",

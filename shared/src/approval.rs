@@ -3,19 +3,21 @@
 //! An approval is over the content digest, the person, the method and the journal head that the person's
 //! device saw last, so it survives a changing head in the envelope, and a third memory of the journal
 //! exists (docs/threat-model.md). Two methods: an independent device that decodes the batch itself (Ed25519), and a
-//! passkey (WebAuthn), whose challenge is the statement digest; passkeys are verified from a later version
-//! on and until then never count.
+//! passkey (WebAuthn), whose challenge is the content digest alone. A passkey's approval therefore carries no journal
+//! head, since nothing would vouch for it, and its person is the one for whom the policy lists the credential.
+
+pub mod passkey;
+pub mod proven;
 
 use crate::digest::Digest;
 use crate::form::{self, Form, FormError, Reader, Writer};
 use crate::id::PersonId;
 use crate::identity::{Identity, IdentitySignature};
 use crate::journal::{Chain, Entry};
+use passkey::{MAX_CREDENTIAL_BYTES, MAX_DATA_BYTES, MAX_SIGNATURE_BYTES};
 
 /// The most approvals one batch may carry.
 pub const MAX_APPROVALS: usize = 32;
-/// The longest field of a passkey proof, in bytes.
-const MAX_PASSKEY_BYTES: usize = 2_048;
 
 /// One person's approval of one content.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +58,7 @@ pub enum Proof {
         /// Its signature.
         signature: IdentitySignature,
     },
-    /// A WebAuthn assertion whose challenge is the statement digest.
+    /// A WebAuthn assertion whose challenge is the content digest.
     Passkey {
         /// Credential id.
         credential: Vec<u8>,
@@ -152,12 +154,15 @@ impl Form for Approval {
             }
         } else {
             Proof::Passkey {
-                credential: from.bytes(4, "credential", MAX_PASSKEY_BYTES)?,
-                authenticator_data: from.bytes(5, "authenticator_data", MAX_PASSKEY_BYTES)?,
-                client_data: from.bytes(6, "client_data", MAX_PASSKEY_BYTES)?,
-                signature: from.bytes(7, "passkey_signature", MAX_PASSKEY_BYTES)?,
+                credential: from.bytes(4, "credential", MAX_CREDENTIAL_BYTES)?,
+                authenticator_data: from.bytes(5, "authenticator_data", MAX_DATA_BYTES)?,
+                client_data: from.bytes(6, "client_data", MAX_DATA_BYTES)?,
+                signature: from.bytes(7, "passkey_signature", MAX_SIGNATURE_BYTES)?,
             }
         };
+        if seen.is_some() && matches!(proof, Proof::Passkey { .. }) {
+            return Err(from.refused("seen", "a passkey vouches for no journal head"));
+        }
         Ok(Self { person, seen, proof })
     }
 }

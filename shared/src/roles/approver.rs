@@ -3,6 +3,7 @@
 //! [`approve`] runs on the approver's device, after a person has read the decoded batch and typed its words.
 //! [`accept`] runs in the coordinator to fail early; what counts is the signer's rule over the same proof.
 
+use crate::approval::proven::{ProofError, counted, proven};
 use crate::approval::{Approval, Proof, SeenHead, statement};
 use crate::batch::Content;
 use crate::digest::Digest;
@@ -34,9 +35,19 @@ pub enum ApprovalError {
         /// Who.
         person: PersonId,
     },
-    /// The proof is not over this content, or not by this person's device.
-    #[error("the approval of {person} is not over this batch, or not by their device")]
+    /// Nothing of this person's stands behind it.
+    #[error("the approval of {person} does not count: {why}")]
     Proof {
+        /// Who.
+        person: PersonId,
+        /// Why not.
+        why: ProofError,
+    },
+    /// The key is the creator's, or somebody else's whose approval is here already.
+    #[error(
+        "the approval of {person} does not count: its key is the creator's, or approved for another person"
+    )]
+    SharedKey {
         /// Who.
         person: PersonId,
     },
@@ -57,11 +68,15 @@ pub fn accept(
     let Some(approver) = policy.approvers.iter().find(|approver| approver.person == person) else {
         return Err(ApprovalError::UnknownPerson { person });
     };
-    if !approval.is_by_device(digest, &approver.device) {
-        return Err(ApprovalError::Proof { person });
+    if let Err(why) = proven(&approval, digest, approver, policy.passkeys.as_ref()) {
+        return Err(ApprovalError::Proof { person, why });
     }
-    approvals.retain(|given| given.person != person);
-    approvals.push(approval);
-    approvals.sort_by(|a, b| a.person.cmp(&b.person));
+    let others = approvals.iter().filter(|given| given.person != person).cloned();
+    let mut together: Vec<_> = others.chain([approval]).collect();
+    together.sort_by(|a, b| a.person.cmp(&b.person));
+    if counted(policy, content, digest, &together).len() < together.len() {
+        return Err(ApprovalError::SharedKey { person });
+    }
+    *approvals = together;
     Ok(())
 }

@@ -42,7 +42,7 @@ pub enum HdError {
         /// Its depth.
         depth: u8,
     },
-    /// The seed is not 16 to 64 bytes long, or a derived number was no valid key (once in 2^127).
+    /// The seed is not 16, 32 or 64 bytes long, or a derived number was no valid key (once in 2^127).
     #[error("no key can be derived")]
     Derivation,
 }
@@ -208,6 +208,20 @@ impl AccountKey {
         Ok(Address::from_public_key(network, &uncompressed(child.public_key())))
     }
 
+    /// The addresses at change 0 and `indexes`, in order; the change level is derived once.
+    pub fn addresses(
+        &self,
+        network: Network,
+        indexes: std::ops::Range<u32>,
+    ) -> Result<Vec<Address>, HdError> {
+        let level = self.0.derive_child(plain(0)?).map_err(|_| HdError::Derivation)?;
+        let address = |index| {
+            let child = level.derive_child(plain(index)?).map_err(|_| HdError::Derivation)?;
+            Ok(Address::from_public_key(network, &uncompressed(child.public_key())))
+        };
+        indexes.map(address).collect()
+    }
+
     /// BIP-32 fingerprint: the first four bytes of the key's identifier.
     pub fn fingerprint(&self) -> [u8; 4] {
         self.0.fingerprint()
@@ -259,8 +273,9 @@ impl FromStr for AccountKey {
 pub struct MasterKey(XPrv);
 
 impl MasterKey {
-    /// From a BIP-39 seed (64 bytes).
-    pub fn from_seed(seed: &[u8; 64]) -> Result<Self, HdError> {
+    /// From a BIP-39 seed (64 bytes), or from the master secret of a SLIP-39 backup that a hardware wallet uses as
+    /// its seed (16 or 32 bytes).
+    pub fn from_seed(seed: &[u8]) -> Result<Self, HdError> {
         XPrv::new(seed).map(Self).map_err(|_| HdError::Derivation)
     }
 

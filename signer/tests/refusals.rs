@@ -267,7 +267,7 @@ fn a_source_that_this_vault_does_not_hold_is_refused_after_the_unlock() {
     let tron = Network::TRON_DEV;
     let foreign =
         airlock_shared::batch::Wallet { address: Address::new(tron, [0x42; 20]), ..world.hot(tron) };
-    world.with_policy(|policy| policy.networks[1].wallets.push(foreign));
+    world.with_policy(|policy| policy.networks[1].wallets.push(world::paying(foreign)));
     let mut content = world.content(tron, 1);
     content.source = Some(foreign);
     assert_eq!(world.sign(&world.bundle(content)).unwrap_err(), "source.not_ours");

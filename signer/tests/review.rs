@@ -128,7 +128,7 @@ fn an_approvers_memory_is_not_filled_with_invented_signers() {
     let mut vault = world.vault();
     let device = vault.device_mut();
     let invented = |seed: usize| {
-        let event = Event::Genesis { profile: Profile::Dev, roster: Digest::ZERO };
+        let event = Event::Genesis { profile: Profile::Dev, roster: Digest::ZERO, terms: None };
         Entry::next(Chain::Journal, None, world.now, event, &key(100 + seed as u8))
     };
     (0..MAX_SEEN).for_each(|seed| device.remember(SeenHead::of(&invented(seed))));

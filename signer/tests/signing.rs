@@ -90,6 +90,10 @@ fn native_coins_with_a_memo_are_signed() {
             per_item_max: units(10),
             per_batch_max: units(100),
             per_day_max: units(100),
+            passkeys_alone_max: BaseUnits::ZERO,
+            first_seen_max: units(100),
+            reissue_per_item_max: BaseUnits::ZERO,
+            reissue_per_day_max: BaseUnits::ZERO,
         };
         policy.networks[1].assets.push(limits);
     });

@@ -7,7 +7,8 @@ use crate::device::Device;
 use airlock_shared::batch::{Asset, Kind, Wallet};
 use airlock_shared::identity::Identity;
 use airlock_shared::policy::{
-    Approver, AssetPolicy, Bounds, FeeCaps, NetworkPolicy, Policy, Quorum, SignedPolicy, WithdrawalsTo,
+    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, Machine, NetworkPolicy, PayingWallet, Policy, Quorum,
+    SignedPolicy, Window, WithdrawalsTo,
 };
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, Family, PersonId, Profile};
@@ -26,7 +27,7 @@ pub fn first(chains: &Chains, hot: &[Address], approvers: &[&Device]) -> anyhow:
         .iter()
         .map(|device| {
             let identity = Identity::from_hex(&device.identity).context("an identity")?;
-            Ok(Approver { person: person(&device.name)?, device: identity })
+            Ok(Approver { person: person(&device.name)?, device: Some(identity), passkeys: Vec::new() })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     people.sort_by(|a, b| a.person.cmp(&b.person));
@@ -42,13 +43,20 @@ pub fn first(chains: &Chains, hot: &[Address], approvers: &[&Device]) -> anyhow:
         version: 1,
         profile: Profile::Dev,
         approvers: people,
-        approvals: Quorum { required: 2, independent: 2 },
+        approvals: Quorum { required: 2, independent: 2, reissue_independent: 2 },
+        passkeys: None,
         bounds: Bounds {
             items_max: 100,
             bundle_max: 4,
             lifetime_max_seconds: 86_400,
             clock_ahead_max_seconds: 300,
+            clock_jump_max_seconds: 90 * 86_400,
+            item_behind_max: 10_000,
+            item_ahead_max: 100_000,
+            nonce_ahead_max: 1_000,
         },
+        machine: Machine { network_interfaces: Allowance::Allowed, partial_sandbox: Allowance::Allowed },
+        windows: Window::ALWAYS.to_vec(),
         networks,
     };
     Ok(SignedPolicy { policy, signatures: Vec::new() })
@@ -63,8 +71,21 @@ fn network(chain: &Chain, hot: Address) -> anyhow::Result<NetworkPolicy> {
     Ok(NetworkPolicy {
         network,
         kinds: vec![Kind::Withdrawal],
-        wallets: vec![Wallet { role: Role::Hot, index: 0, address: hot }],
-        assets: vec![AssetPolicy { asset, per_item_max, per_batch_max, per_day_max }],
+        wallets: vec![PayingWallet {
+            wallet: Wallet { role: Role::Hot, index: 0, address: hot },
+            permission_id: 0,
+            hardware: None,
+        }],
+        assets: vec![AssetPolicy {
+            asset,
+            per_item_max,
+            per_batch_max,
+            per_day_max,
+            passkeys_alone_max: BaseUnits::ZERO,
+            first_seen_max: per_item_max,
+            reissue_per_item_max: per_item_max,
+            reissue_per_day_max: per_batch_max,
+        }],
         fees: match network.family() {
             Family::Tron => FeeCaps::Tron { fee_limit_sun_max: 100_000_000 },
             Family::Evm => FeeCaps::Evm {
@@ -74,6 +95,7 @@ fn network(chain: &Chain, hot: Address) -> anyhow::Result<NetworkPolicy> {
             },
         },
         withdrawals_to: WithdrawalsTo::Any,
+        first_seen_delay_seconds: 3_600,
         destinations: Vec::new(),
         denied: vec![Address::new(network, [0; 20])],
     })

@@ -32,7 +32,8 @@ use airlock_shared::hd::MasterKey;
 use airlock_shared::identity::{Custodian, CustodianSignature, Identity, IdentitySignature, Roster};
 use airlock_shared::journal::{Chain, Entry, Event};
 use airlock_shared::policy::{
-    Approver, AssetPolicy, Bounds, FeeCaps, NetworkPolicy, Policy, Quorum, SignedPolicy, WithdrawalsTo,
+    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, Machine, NetworkPolicy, PayingWallet, Policy, Quorum,
+    SignedPolicy, Window, WithdrawalsTo,
 };
 use airlock_shared::roles::{approver, auditor, creator, signer};
 use airlock_shared::wallet::{Role, key_path};
@@ -58,7 +59,7 @@ impl Signer {
             master: MasterKey::from_seed(&[7; 64]).unwrap(),
             journal: Vec::new(),
         };
-        new.write(Event::Genesis { profile: Profile::Dev, roster: new.roster().digest() });
+        new.write(Event::Genesis { profile: Profile::Dev, roster: new.roster().digest(), terms: None });
         new
     }
 
@@ -238,7 +239,11 @@ impl Scene {
         let rules = |network: Network, fees: FeeCaps| NetworkPolicy {
             network,
             kinds: vec![Kind::Withdrawal],
-            wallets: vec![Wallet { role: Role::Hot, index: 0, address: self.signer.hot(network) }],
+            wallets: vec![PayingWallet {
+                wallet: Wallet { role: Role::Hot, index: 0, address: self.signer.hot(network) },
+                permission_id: 0,
+                hardware: None,
+            }],
             assets: vec![AssetPolicy {
                 asset: Asset {
                     contract: Some(Address::parse(network, self.usdt(network)).unwrap()),
@@ -248,9 +253,14 @@ impl Scene {
                 per_item_max: BaseUnits::from(100_000_000u64),
                 per_batch_max: BaseUnits::from(1_000_000_000u64),
                 per_day_max: BaseUnits::from(1_000_000_000u64),
+                passkeys_alone_max: BaseUnits::ZERO,
+                first_seen_max: BaseUnits::from(1_000_000_000u64),
+                reissue_per_item_max: BaseUnits::from(100_000_000u64),
+                reissue_per_day_max: BaseUnits::from(100_000_000u64),
             }],
             fees,
             withdrawals_to: WithdrawalsTo::Any,
+            first_seen_delay_seconds: 0,
             destinations: Vec::new(),
             denied: Vec::new(),
         };
@@ -263,14 +273,28 @@ impl Scene {
             name: person("payments"),
             version: 1,
             profile: Profile::Dev,
-            approvers: vec![Approver { person: person("carol"), device: Identity::of(&self.approver) }],
-            approvals: Quorum { required: 1, independent: 1 },
+            approvers: vec![Approver {
+                person: person("carol"),
+                device: Some(Identity::of(&self.approver)),
+                passkeys: Vec::new(),
+            }],
+            approvals: Quorum { required: 1, independent: 1, reissue_independent: 1 },
+            passkeys: None,
             bounds: Bounds {
                 items_max: 100,
                 bundle_max: 4,
                 lifetime_max_seconds: 43_200,
                 clock_ahead_max_seconds: 300,
+                clock_jump_max_seconds: 90 * 86_400,
+                item_behind_max: 10_000,
+                item_ahead_max: 100_000,
+                nonce_ahead_max: 1_000,
             },
+            machine: Machine {
+                network_interfaces: Allowance::Allowed,
+                partial_sandbox: Allowance::Allowed,
+            },
+            windows: Window::ALWAYS.to_vec(),
             networks: vec![
                 rules(Network::EVM_DEV, evm),
                 rules(Network::TRON_DEV, FeeCaps::Tron { fee_limit_sun_max: 100_000_000 }),

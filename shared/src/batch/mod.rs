@@ -72,6 +72,7 @@ macro_rules! closed_list {
     };
 }
 pub(crate) use closed_list;
+pub(crate) use spelling::{put_address, read_address, read_network};
 
 closed_list! {
     /// What a batch does.

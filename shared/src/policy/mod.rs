@@ -5,6 +5,8 @@
 //! field, profile included, so a development policy is never valid for real money. The rules themselves are in
 //! `rules`, one function each; [`judge`] runs them all over every item.
 
+mod bounds;
+mod people;
 pub mod rules;
 mod spelling;
 
@@ -15,8 +17,10 @@ use crate::digest::Digest;
 use crate::document::Document;
 use crate::form::{self, Form, FormError, Reader, Writer};
 use crate::id::PersonId;
-use crate::identity::{CustodianSignature, Identity, MAX_CUSTODIANS, Roster};
+use crate::identity::{CustodianSignature, MAX_CUSTODIANS, Roster};
 use crate::network::{Network, Profile};
+pub use bounds::{Allowance, Bounds, Machine, Window, weekday_and_minute};
+pub use people::{Approver, Passkey, PasskeyTerms, Quorum, UserVerification};
 pub use rules::{Facts, Refusal, Rule, judge};
 
 /// What a signer may sign.
@@ -28,45 +32,20 @@ pub struct Policy {
     pub version: u64,
     /// What kind of money it is for.
     pub profile: Profile,
-    /// Who may approve, and with which device.
+    /// Who may approve, and with which devices and passkeys.
     pub approvers: Vec<Approver>,
     /// How many approvals a batch needs.
     pub approvals: Quorum,
+    /// What makes a passkey count; without it none does.
+    pub passkeys: Option<PasskeyTerms>,
     /// Bounds that hold for every batch.
     pub bounds: Bounds,
+    /// What may be signed on a machine that is not as it should be.
+    pub machine: Machine,
+    /// When signing is allowed. An empty list permits nothing.
+    pub windows: Vec<Window>,
     /// The networks, each with its own rules. A network that is not here is refused.
     pub networks: Vec<NetworkPolicy>,
-}
-
-/// Somebody who may approve batches.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Approver {
-    /// Who.
-    pub person: PersonId,
-    /// The identity of their independent device.
-    pub device: Identity,
-}
-
-/// How many approvals a batch needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Quorum {
-    /// Distinct people other than the creator.
-    pub required: u64,
-    /// How many of them on an independent device that decodes the batch itself.
-    pub independent: u64,
-}
-
-/// Bounds that hold for every batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bounds {
-    /// Most items in one batch.
-    pub items_max: u64,
-    /// Most batches in one bundle.
-    pub bundle_max: u64,
-    /// Longest time between creation and expiry, seconds.
-    pub lifetime_max_seconds: u64,
-    /// How far the signer's clock may be behind a batch's creation, or ahead of the journal, seconds.
-    pub clock_ahead_max_seconds: u64,
 }
 
 /// The rules of one network.
@@ -77,13 +56,16 @@ pub struct NetworkPolicy {
     /// What batches may do here.
     pub kinds: Vec<Kind>,
     /// Which wallets may pay. Deposit wallets need no entry for sweeps: the signer derives them.
-    pub wallets: Vec<Wallet>,
+    pub wallets: Vec<PayingWallet>,
     /// What may move, with its limits.
     pub assets: Vec<AssetPolicy>,
     /// What it may cost.
     pub fees: FeeCaps,
     /// Whether withdrawals may go to any address that is not denied, or to listed ones only.
     pub withdrawals_to: WithdrawalsTo,
+    /// How long a destination counts as first seen after it was first paid, or first asked for, seconds of
+    /// journal time. While it does, `first_seen_max` of the asset bounds what it gets.
+    pub first_seen_delay_seconds: u64,
     /// Where each kind may go. Every kind but `withdrawal` goes to listed addresses, or to own wallets that
     /// the signer derives itself.
     pub destinations: Vec<KindDestinations>,
@@ -101,6 +83,26 @@ closed_list! {
     }
 }
 
+/// A wallet that may pay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PayingWallet {
+    /// Which.
+    pub wallet: Wallet,
+    /// TRON: the permission that signs for it, 0 (owner) or 2 to 9 (active). 0 on EVM networks.
+    pub permission_id: u8,
+    /// Where its key is, for the role `hardware` and no other.
+    pub hardware: Option<HardwareKey>,
+}
+
+/// A key inside a hardware wallet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HardwareKey {
+    /// BIP-32 fingerprint of the device's master key.
+    pub fingerprint: [u8; 4],
+    /// The key's path, such as `m/44'/60'/0'/0/0`.
+    pub path: String,
+}
+
 /// One asset and how much of it may move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssetPolicy {
@@ -112,6 +114,14 @@ pub struct AssetPolicy {
     pub per_batch_max: BaseUnits,
     /// Most in any 24 hours of journal time, this batch included, base units.
     pub per_day_max: BaseUnits,
+    /// Batch total up to which passkeys alone suffice, base units.
+    pub passkeys_alone_max: BaseUnits,
+    /// Most that a first-seen destination of a withdrawal may get in all, base units.
+    pub first_seen_max: BaseUnits,
+    /// Most per item that is signed again on a claim, base units.
+    pub reissue_per_item_max: BaseUnits,
+    /// Most of such items in any 24 hours of journal time, base units.
+    pub reissue_per_day_max: BaseUnits,
 }
 
 /// What a transaction may cost.
@@ -158,6 +168,11 @@ impl NetworkPolicy {
     /// The limits of the asset that a content moves, found by contract alone.
     pub fn asset_of(&self, content: &Content) -> Option<&AssetPolicy> {
         self.assets.iter().find(|policy| policy.asset.contract == content.asset.contract)
+    }
+
+    /// The entry of a wallet, if it may pay.
+    pub fn paying(&self, wallet: &Wallet) -> Option<&PayingWallet> {
+        self.wallets.iter().find(|entry| entry.wallet == *wallet)
     }
 
     /// The addresses listed for a kind.

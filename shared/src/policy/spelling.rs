@@ -1,20 +1,24 @@
 //! The two spellings of a policy. Every list is bounded and every field is needed: there are no defaults.
 
 use super::{
-    Approver, AssetPolicy, Bounds, FeeCaps, KindDestinations, NetworkPolicy, Policy, Quorum, WithdrawalsTo,
+    AssetPolicy, FeeCaps, HardwareKey, KindDestinations, NetworkPolicy, PayingWallet, Policy, Window,
+    WithdrawalsTo,
 };
 use crate::address::Address;
-use crate::batch::Kind;
+use crate::batch::{Kind, Wallet};
 use crate::form::{Form, FormError, Node, Reader, Spelling, Writer};
 use crate::id::PersonId;
-use crate::identity::Identity;
-use crate::network::{Network, Profile};
+use crate::network::{Family, Network, Profile};
+use crate::wallet::Role;
 
 const MAX_APPROVERS: usize = 64;
+const MAX_WINDOWS: usize = 64;
 const MAX_NETWORKS: usize = 32;
 const MAX_WALLETS: usize = 256;
 const MAX_ASSETS: usize = 64;
 const MAX_ADDRESSES: usize = 10_000;
+/// `m` and five steps of ten digits with their marks.
+const MAX_PATH_BYTES: usize = 64;
 
 impl Form for Policy {
     fn write(&self, to: &mut Writer) {
@@ -23,8 +27,13 @@ impl Form for Policy {
         to.choice(2, "profile", u64::from(self.profile.code()), self.profile.name());
         to.parts(3, "approvers", &self.approvers);
         to.part(4, "approvals", &self.approvals);
-        to.part(5, "bounds", &self.bounds);
-        to.parts(6, "networks", &self.networks);
+        if let Some(passkeys) = &self.passkeys {
+            to.part(5, "passkeys", passkeys);
+        }
+        to.part(6, "bounds", &self.bounds);
+        to.part(7, "machine", &self.machine);
+        to.parts(8, "windows", &self.windows);
+        to.parts(9, "networks", &self.networks);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -35,11 +44,19 @@ impl Form for Policy {
             profile: from.choice(2, "profile", of_code, Profile::from_name)?,
             approvers: from.parts(3, "approvers", MAX_APPROVERS)?,
             approvals: from.part(4, "approvals")?,
-            bounds: from.part(5, "bounds")?,
-            networks: from.parts(6, "networks", MAX_NETWORKS)?,
+            passkeys: if from.has(5, "passkeys") { Some(from.part(5, "passkeys")?) } else { None },
+            bounds: from.part(6, "bounds")?,
+            machine: from.part(7, "machine")?,
+            windows: from.parts(8, "windows", MAX_WINDOWS)?,
+            networks: from.parts(9, "networks", MAX_NETWORKS)?,
         };
         if !policy.approvers.is_sorted_by(|a, b| a.person < b.person) {
             return Err(from.refused("approvers", "must be sorted by person, each person once"));
+        }
+        let apart =
+            |a: &Window, b: &Window| a.day < b.day || (a.day == b.day && a.to_minute <= b.from_minute);
+        if !policy.windows.is_sorted_by(apart) {
+            return Err(from.refused("windows", "must be sorted by day and minute, without overlap"));
         }
         if !policy.networks.is_sorted_by(|a, b| a.network < b.network) {
             return Err(from.refused("networks", "must be sorted (EVM by chain id, then TRON), each once"));
@@ -48,51 +65,6 @@ impl Form for Policy {
             return Err(from.refused("networks", "a network of another profile"));
         }
         Ok(policy)
-    }
-}
-
-impl Form for Approver {
-    fn write(&self, to: &mut Writer) {
-        to.text(0, "person", &self.person);
-        to.bytes(1, "device", self.device.as_bytes());
-    }
-
-    fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let person = from.parsed(0, "person", PersonId::MAX_BYTES, "a person id", PersonId::new)?;
-        Ok(Self { person, device: Identity::from_bytes(from.exact(1, "device")?) })
-    }
-}
-
-impl Form for Quorum {
-    fn write(&self, to: &mut Writer) {
-        to.uint(0, "required", self.required);
-        to.uint(1, "independent", self.independent);
-    }
-
-    fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let quorum = Self { required: from.uint(0, "required")?, independent: from.uint(1, "independent")? };
-        if quorum.independent > quorum.required {
-            return Err(from.refused("independent", "cannot exceed the number required"));
-        }
-        Ok(quorum)
-    }
-}
-
-impl Form for Bounds {
-    fn write(&self, to: &mut Writer) {
-        to.uint(0, "items_max", self.items_max);
-        to.uint(1, "bundle_max", self.bundle_max);
-        to.uint(2, "lifetime_max_seconds", self.lifetime_max_seconds);
-        to.uint(3, "clock_ahead_max_seconds", self.clock_ahead_max_seconds);
-    }
-
-    fn read(from: &mut Reader) -> Result<Self, FormError> {
-        Ok(Self {
-            items_max: from.uint(0, "items_max")?,
-            bundle_max: from.uint(1, "bundle_max")?,
-            lifetime_max_seconds: from.uint(2, "lifetime_max_seconds")?,
-            clock_ahead_max_seconds: from.uint(3, "clock_ahead_max_seconds")?,
-        })
     }
 }
 
@@ -108,9 +80,10 @@ impl Form for NetworkPolicy {
         to.parts(3, "assets", &self.assets);
         to.part(4, "fees", &self.fees);
         to.choice(5, "withdrawals_to", self.withdrawals_to.code(), self.withdrawals_to.word());
+        to.uint(6, "first_seen_delay_seconds", self.first_seen_delay_seconds);
         let entry = |entry: &KindDestinations| destinations_node(entry, to);
-        to.put(6, "destinations", Node::List(self.destinations.iter().map(entry).collect()));
-        to.put(7, "denied", addresses_node(&self.denied, to));
+        to.put(7, "destinations", Node::List(self.destinations.iter().map(entry).collect()));
+        to.put(8, "denied", addresses_node(&self.denied, to));
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -128,15 +101,16 @@ impl Form for NetworkPolicy {
                 WithdrawalsTo::from_code,
                 WithdrawalsTo::from_word,
             )?,
+            first_seen_delay_seconds: from.uint(6, "first_seen_delay_seconds")?,
             destinations: read_destinations(from, network)?,
             denied: {
-                let nodes = from.list(7, "denied", MAX_ADDRESSES)?;
+                let nodes = from.list(8, "denied", MAX_ADDRESSES)?;
                 read_addresses(from, "denied", nodes, network)?
             },
         };
         let same = |address: &Address| address.network() == network;
         let contracts = policy.assets.iter().filter_map(|policy| policy.asset.contract.as_ref());
-        let wallets = policy.wallets.iter().map(|wallet| &wallet.address);
+        let wallets = policy.wallets.iter().map(|entry| &entry.wallet.address);
         if !contracts.chain(wallets).all(same) {
             return Err(from.refused("network", "an address of another network stands under it"));
         }
@@ -144,6 +118,10 @@ impl Form for NetworkPolicy {
         let contracts: Vec<_> = policy.assets.iter().map(|entry| entry.asset.contract).collect();
         if stands_twice(&contracts) {
             return Err(from.refused("assets", "each contract once"));
+        }
+        let wallets: Vec<_> = policy.wallets.iter().map(|entry| entry.wallet.address).collect();
+        if stands_twice(&wallets) {
+            return Err(from.refused("wallets", "each address once"));
         }
         let kinds: Vec<_> = policy.destinations.iter().map(|entry| entry.kind).collect();
         if stands_twice(&kinds) {
@@ -199,7 +177,7 @@ fn destinations_node(entry: &KindDestinations, to: &Writer) -> Node {
 }
 
 fn read_destinations(from: &mut Reader, network: Network) -> Result<Vec<KindDestinations>, FormError> {
-    let entries = from.list(6, "destinations", Kind::ALL.len())?;
+    let entries = from.list(7, "destinations", Kind::ALL.len())?;
     let read = |node| {
         let wrong = || from.refused("destinations", "each entry is a kind and a list of addresses");
         let Node::List(pair) = node else { return Err(wrong()) };
@@ -215,12 +193,58 @@ fn read_destinations(from: &mut Reader, network: Network) -> Result<Vec<KindDest
     entries.into_iter().map(read).collect()
 }
 
+impl Form for PayingWallet {
+    fn write(&self, to: &mut Writer) {
+        to.part(0, "wallet", &self.wallet);
+        to.uint(1, "permission_id", u64::from(self.permission_id));
+        if let Some(hardware) = &self.hardware {
+            to.part(2, "hardware", hardware);
+        }
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        let wallet: Wallet = from.part(0, "wallet")?;
+        let permission_id = from.byte(1, "permission_id")?;
+        let active = wallet.address.network().family() == Family::Tron && (2..=9).contains(&permission_id);
+        if permission_id != 0 && !active {
+            return Err(from.refused("permission_id", "is 0, or 2 to 9 on TRON"));
+        }
+        let hardware = if from.has(2, "hardware") { Some(from.part(2, "hardware")?) } else { None };
+        if hardware.is_some() != (wallet.role == Role::Hardware) {
+            return Err(from.refused("hardware", "is there for the role hardware and no other"));
+        }
+        Ok(Self { wallet, permission_id, hardware })
+    }
+}
+
+impl Form for HardwareKey {
+    fn write(&self, to: &mut Writer) {
+        to.bytes(0, "fingerprint", &self.fingerprint);
+        to.text(1, "path", &self.path);
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        let fingerprint = from.exact(0, "fingerprint")?;
+        let path = from.text(1, "path", MAX_PATH_BYTES)?;
+        let number = |step: &str| step.parse::<u32>().is_ok_and(|number| number.to_string() == step);
+        let is_step = |step: &str| number(step.strip_suffix('\'').unwrap_or(step));
+        if !path.strip_prefix("m/").is_some_and(|steps| steps.split('/').all(is_step)) {
+            return Err(from.refused("path", "is m and numbers, such as m/44'/60'/0'/0/0"));
+        }
+        Ok(Self { fingerprint, path })
+    }
+}
+
 impl Form for AssetPolicy {
     fn write(&self, to: &mut Writer) {
         to.part(0, "asset", &self.asset);
         to.amount(1, "per_item_max", self.per_item_max);
         to.amount(2, "per_batch_max", self.per_batch_max);
         to.amount(3, "per_day_max", self.per_day_max);
+        to.amount(4, "passkeys_alone_max", self.passkeys_alone_max);
+        to.amount(5, "first_seen_max", self.first_seen_max);
+        to.amount(6, "reissue_per_item_max", self.reissue_per_item_max);
+        to.amount(7, "reissue_per_day_max", self.reissue_per_day_max);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -229,6 +253,10 @@ impl Form for AssetPolicy {
             per_item_max: from.amount(1, "per_item_max")?,
             per_batch_max: from.amount(2, "per_batch_max")?,
             per_day_max: from.amount(3, "per_day_max")?,
+            passkeys_alone_max: from.amount(4, "passkeys_alone_max")?,
+            first_seen_max: from.amount(5, "first_seen_max")?,
+            reissue_per_item_max: from.amount(6, "reissue_per_item_max")?,
+            reissue_per_day_max: from.amount(7, "reissue_per_day_max")?,
         })
     }
 }

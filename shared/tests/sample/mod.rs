@@ -11,8 +11,8 @@ use airlock_shared::envelope::{Envelope, Outcome, Receipt, Reply, SignedBatch, s
 use airlock_shared::identity::{Custodian, CustodianSignature, Identity, IdentitySignature, Roster};
 use airlock_shared::journal::{Chain, Entry, Event, Record};
 use airlock_shared::policy::{
-    Approver, AssetPolicy, Bounds, FeeCaps, KindDestinations, NetworkPolicy, Policy, Quorum, SignedPolicy,
-    WithdrawalsTo,
+    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, KindDestinations, Machine, NetworkPolicy,
+    PayingWallet, Policy, Quorum, SignedPolicy, Window, WithdrawalsTo,
 };
 use airlock_shared::roles::{approver, creator, signer};
 use airlock_shared::wallet::Role;
@@ -51,6 +51,10 @@ pub fn usdt(network: Network) -> Asset {
     Asset { contract: Some(Address::new(network, [0xd0; 20])), decimals: 6, symbol: "USDT".to_owned() }
 }
 
+pub fn paying(wallet: Wallet) -> PayingWallet {
+    PayingWallet { wallet, permission_id: 0, hardware: None }
+}
+
 pub fn roster() -> Roster {
     let custodian =
         |name, seed| Custodian { name: person(name), identity: Identity::of(&identity_key(seed)) };
@@ -58,19 +62,30 @@ pub fn roster() -> Roster {
 }
 
 pub fn policy() -> Policy {
-    let approver = |name, seed| Approver { person: person(name), device: Identity::of(&identity_key(seed)) };
+    let approver = |name, seed| Approver {
+        person: person(name),
+        device: Some(Identity::of(&identity_key(seed))),
+        passkeys: Vec::new(),
+    };
     Policy {
         name: person("payments"),
         version: 3,
         profile: Profile::Dev,
         approvers: vec![approver("carol", 3), approver("dave", 4), approver("erin", 5)],
-        approvals: Quorum { required: 2, independent: 2 },
+        approvals: Quorum { required: 2, independent: 2, reissue_independent: 3 },
+        passkeys: None,
         bounds: Bounds {
             items_max: 1_000,
             bundle_max: 4,
             lifetime_max_seconds: 86_400,
             clock_ahead_max_seconds: 300,
+            clock_jump_max_seconds: 90 * 86_400,
+            item_behind_max: 10_000,
+            item_ahead_max: 100_000,
+            nonce_ahead_max: 1_000,
         },
+        machine: Machine { network_interfaces: Allowance::Refused, partial_sandbox: Allowance::Refused },
+        windows: Window::ALWAYS.to_vec(),
         networks: vec![network_policy(Network::EVM_DEV), network_policy(Network::TRON_DEV)],
     }
 }
@@ -88,15 +103,20 @@ fn network_policy(network: Network) -> NetworkPolicy {
     NetworkPolicy {
         network,
         kinds: vec![Kind::Withdrawal, Kind::ColdToHot],
-        wallets: vec![hot(network), cold(network)],
+        wallets: vec![paying(hot(network)), paying(cold(network))],
         assets: vec![AssetPolicy {
             asset: usdt(network),
             per_item_max: units(50_000),
             per_batch_max: units(1_000_000),
             per_day_max: units(2_000_000),
+            passkeys_alone_max: BaseUnits::ZERO,
+            first_seen_max: units(20_000),
+            reissue_per_item_max: units(10_000),
+            reissue_per_day_max: units(15_000),
         }],
         fees,
         withdrawals_to: WithdrawalsTo::Any,
+        first_seen_delay_seconds: 86_400,
         destinations: vec![KindDestinations { kind: Kind::ColdToHot, addresses: vec![hot(network).address] }],
         denied: vec![Address::new(network, [0; 20])],
     }
@@ -192,9 +212,10 @@ pub fn reply(envelope: &Envelope, seed: u8) -> Reply {
         signer::sign_item(levels, content.source_of(i).unwrap().address, &chain_key(7)).unwrap()
     };
     let signatures: Vec<_> = transactions.iter().enumerate().flat_map(sign).collect();
-    let record = Record::of(content, NOW, |i| transactions[i].iter().filter_map(|t| t.tx_id()).collect());
+    let record =
+        Record::of(content, NOW + 60, |i| transactions[i].iter().filter_map(|t| t.tx_id()).collect());
     let events = [
-        Event::Genesis { profile: Profile::Dev, roster: roster().digest() },
+        Event::Genesis { profile: Profile::Dev, roster: roster().digest(), terms: None },
         Event::Intent {
             content: content.digest(),
             approvals: approval::digest_of(&envelope.approvals),

@@ -14,8 +14,8 @@ use airlock_shared::envelope::{Bundle, Envelope, Replies};
 use airlock_shared::identity::{Custodian, Identity, Roster};
 use airlock_shared::journal::Event;
 use airlock_shared::policy::{
-    Approver, AssetPolicy, Bounds, FeeCaps, KindDestinations, NetworkPolicy, Policy, Quorum, SignedPolicy,
-    WithdrawalsTo,
+    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, KindDestinations, Machine, NetworkPolicy,
+    PayingWallet, Policy, Quorum, SignedPolicy, Window, WithdrawalsTo,
 };
 use airlock_shared::roles::approver;
 use airlock_shared::wallet::Role;
@@ -248,20 +248,35 @@ pub fn wallet(master: &Master, network: Network, role: Role) -> Wallet {
     Wallet { role, index: 0, address }
 }
 
+pub fn paying(wallet: Wallet) -> PayingWallet {
+    PayingWallet { wallet, permission_id: 0, hardware: None }
+}
+
 fn policy_of(master: &Master) -> Policy {
-    let approver = |name, seed| Approver { person: person(name), device: Identity::of(&key(seed)) };
+    let approver = |name, seed| Approver {
+        person: person(name),
+        device: Some(Identity::of(&key(seed))),
+        passkeys: Vec::new(),
+    };
     Policy {
         name: person("payments"),
         version: 1,
         profile: Profile::Dev,
         approvers: vec![approver("carol", 3), approver("dave", 4), approver("erin", 5)],
-        approvals: Quorum { required: 2, independent: 2 },
+        approvals: Quorum { required: 2, independent: 2, reissue_independent: 3 },
+        passkeys: None,
         bounds: Bounds {
             items_max: 1_000,
             bundle_max: 4,
             lifetime_max_seconds: 86_400,
             clock_ahead_max_seconds: 300,
+            clock_jump_max_seconds: 90 * 86_400,
+            item_behind_max: 10_000,
+            item_ahead_max: 100_000,
+            nonce_ahead_max: 1_000,
         },
+        machine: Machine { network_interfaces: Allowance::Allowed, partial_sandbox: Allowance::Allowed },
+        windows: Window::ALWAYS.to_vec(),
         networks: vec![network_policy(master, Network::EVM_DEV), network_policy(master, Network::TRON_DEV)],
     }
 }
@@ -279,15 +294,20 @@ fn network_policy(master: &Master, network: Network) -> NetworkPolicy {
     NetworkPolicy {
         network,
         kinds: vec![Kind::Withdrawal, Kind::ColdToHot],
-        wallets: vec![hot, cold],
+        wallets: vec![paying(hot), paying(cold)],
         assets: vec![AssetPolicy {
             asset: usdt(network),
             per_item_max: units(50_000),
             per_batch_max: units(100_000),
             per_day_max: units(150_000),
+            passkeys_alone_max: BaseUnits::ZERO,
+            first_seen_max: units(100_000),
+            reissue_per_item_max: units(10_000),
+            reissue_per_day_max: units(15_000),
         }],
         fees,
         withdrawals_to: WithdrawalsTo::Any,
+        first_seen_delay_seconds: 86_400,
         destinations: vec![KindDestinations { kind: Kind::ColdToHot, addresses: vec![hot.address] }],
         denied: vec![Address::new(network, [0xee; 20])],
     }

@@ -92,6 +92,10 @@ crate::batch::closed_list! {
         Reissue = 20 "policy.reissue",
         /// Nobody pays an address that keeps what it is sent: zero, burn, a contract, oneself.
         UnpayableDestination = 21 "policy.unpayable_destination",
+        /// Signing is allowed at this hour.
+        TimeWindow = 22 "policy.time_window",
+        /// TRON: the paying wallet's pinned permission signs.
+        Permission = 23 "policy.permission",
     }
 }
 
@@ -128,6 +132,7 @@ pub const RULES: &[(Rule, Check)] = &[
     (Rule::Network, scope::network),
     (Rule::Kind, scope::kind),
     (Rule::SourceWallet, scope::source_wallet),
+    (Rule::Permission, scope::permission),
     (Rule::Asset, assets::asset),
     (Rule::Items, limits::items),
     (Rule::BundleSize, limits::bundle_size),
@@ -142,6 +147,7 @@ pub const RULES: &[(Rule, Check)] = &[
     (Rule::Lifetime, time::lifetime),
     (Rule::Expired, time::expired),
     (Rule::Clock, time::clock),
+    (Rule::TimeWindow, time::time_window),
     (Rule::Approvals, approvals::approvals),
     (Rule::IndependentApprovals, approvals::independent),
     (Rule::Reissue, scope::reissue),

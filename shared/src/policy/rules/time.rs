@@ -1,6 +1,8 @@
-//! When: a batch lives as long as the policy allows, has not expired, and is not from the future.
+//! When: a batch lives as long as the policy allows, has not expired, is not from the future, and is signed in
+//! the hours that the policy opens.
 
 use super::{Facts, Refusal, Rule};
+use crate::policy::weekday_and_minute;
 
 pub(super) fn lifetime(facts: &Facts<'_>) -> Result<(), Refusal> {
     let found = facts.content.expires_at - facts.content.created_at.min(facts.content.expires_at);
@@ -28,3 +30,15 @@ pub(super) fn clock(facts: &Facts<'_>) -> Result<(), Refusal> {
     let found = format!("made {ahead} seconds in the future");
     Err(Refusal::of(Rule::Clock, found, format!("at most {allowed} seconds; check this clock")))
 }
+
+/// Signing hours, UTC. A theft at night waits until somebody is there to see it.
+pub(super) fn time_window(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if facts.policy.windows.iter().any(|window| window.holds(facts.now)) {
+        return Ok(());
+    }
+    let (day, minute) = weekday_and_minute(facts.now);
+    let found = format!("{} {:02}:{:02} UTC", DAYS[usize::from(day)], minute / 60, minute % 60);
+    Err(Refusal::of(Rule::TimeWindow, found, "the signing hours of the policy"))
+}
+
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];

@@ -6,7 +6,7 @@
 use crate::home::{Home, HomeError, open_private, temporary_of};
 use crate::journal;
 use crate::machine::{Hibernation, Machine};
-use crate::memory::Protection;
+use crate::memory::{Locked, Protection};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::{KdfCost, costs_of};
 use rustix::fs::OFlags;
@@ -102,11 +102,11 @@ fn swap(seen: &Machine, protection: Protection) -> Finding {
     let found = format!("memory can be swapped to {}", swaps.join(", "));
     match (swaps.is_empty(), protection.locked) {
         (true, _) => Finding::fine("swap", "none"),
-        (false, true) => {
+        (false, Locked::Everything) => {
             let advice = "this program locks its own memory; switch swap off all the same: swapoff -a";
             Finding::note("swap", found, advice)
         }
-        (false, false) => Finding::mend("swap", found, "swapoff -a, and take the entries out of /etc/fstab"),
+        (false, _) => Finding::mend("swap", found, "swapoff -a, and take the entries out of /etc/fstab"),
     }
 }
 
@@ -148,12 +148,17 @@ fn interfaces(seen: &Machine) -> Finding {
 }
 
 fn memory_lock(seen: &Machine, protection: Protection) -> Finding {
-    if protection.locked {
-        return Finding::fine("memory_lock", "this program's memory stays out of swap");
-    }
-    let found = match getrlimit(Resource::Memlock).current {
-        Some(limit) => format!("memory is not locked, the limit is {limit} bytes"),
-        None => "memory could not be locked".to_owned(),
+    let limit = getrlimit(Resource::Memlock).current;
+    let found = match (protection.locked, limit) {
+        (Locked::Everything, _) => {
+            return Finding::fine("memory_lock", "this program's memory stays out of swap");
+        }
+        (Locked::Secrets, Some(limit)) => {
+            format!("secrets are locked, the rest of memory is not: the limit is {limit} bytes")
+        }
+        (Locked::Secrets, None) => "secrets are locked, the rest of memory could not be".to_owned(),
+        (Locked::Nothing, Some(limit)) => format!("secrets are not locked, the limit is {limit} bytes"),
+        (Locked::Nothing, None) => "memory could not be locked".to_owned(),
     };
     let advice = "`ulimit -l unlimited` (memlock in /etc/security/limits.conf)";
     match &seen.swaps {

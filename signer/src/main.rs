@@ -6,8 +6,12 @@
 use airlock_signer::args::CommandLine;
 use airlock_signer::commands;
 use airlock_signer::failure::Failure;
+use airlock_signer::memory::Overwriting;
 use clap::Parser as _;
 use std::process::ExitCode;
+
+#[global_allocator]
+static HEAP: Overwriting = Overwriting;
 
 fn main() -> ExitCode {
     // A line that does not parse has no options yet, so its own words say how to answer.

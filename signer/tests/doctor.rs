@@ -7,12 +7,12 @@ mod world;
 use airlock_signer::doctor::{self, Finding, Verdict};
 use airlock_signer::home::temporary_of;
 use airlock_signer::machine::Machine;
-use airlock_signer::memory::Protection;
+use airlock_signer::memory::{Locked, Protection};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use world::{NOW, World};
 
-const UNLOCKED: Protection = Protection { locked: false };
+const UNLOCKED: Protection = Protection { locked: Locked::Nothing };
 
 /// A sound machine: no swap, no hibernation, one interface that is down.
 fn sound() -> tempfile::TempDir {

@@ -34,8 +34,16 @@ use airlock_shared::{Network, Profile};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Carries out one command.
+/// Carries out one command, and leaves nothing of it in memory.
 pub fn run(line: CommandLine) -> Result<(), Failure> {
+    let ended = carry_out(line);
+    memory::forget();
+    ended
+}
+
+/// Never part of its caller's frame, which is not overwritten.
+#[inline(never)]
+fn carry_out(line: CommandLine) -> Result<(), Failure> {
     let protection = memory::protect()?;
     let console = Console::new(&line.options);
     let root = match line.options.home {

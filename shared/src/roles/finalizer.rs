@@ -78,17 +78,36 @@ pub enum FinalizeError {
 pub fn finalize(content: &Content, reply: &Reply) -> Result<Vec<Vec<Signed>>, FinalizeError> {
     check_receipt(content, reply)?;
     let transactions = creator::transactions(content)?;
+    attach_all(content, &transactions, reply)
+}
+
+/// The same for transactions that [`creator::transactions`] has built from this content, whose digest is known.
+pub fn finalize_built(
+    content: &Content,
+    digest: &Digest,
+    transactions: &[Vec<Unsigned>],
+    reply: &Reply,
+) -> Result<Vec<Vec<Signed>>, FinalizeError> {
+    check_receipt_of(digest, reply)?;
+    attach_all(content, transactions, reply)
+}
+
+fn attach_all(
+    content: &Content,
+    transactions: &[Vec<Unsigned>],
+    reply: &Reply,
+) -> Result<Vec<Vec<Signed>>, FinalizeError> {
     let expected = transactions.iter().map(Vec::len).sum();
     if reply.signatures.len() != expected {
         return Err(FinalizeError::Count { expected, found: reply.signatures.len() });
     }
     let mut signatures = reply.signatures.iter();
     let mut items = Vec::with_capacity(transactions.len());
-    for (item, levels) in transactions.into_iter().enumerate() {
+    for (item, levels) in transactions.iter().enumerate() {
         let source = content.source_of(item).map(|wallet| wallet.address);
-        let signed = levels.into_iter().zip(signatures.by_ref()).enumerate();
-        let attach = |(level, (unsigned, signature)): (usize, (Unsigned, &Signature))| {
-            attach(item, level, source, unsigned, *signature)
+        let signed = levels.iter().zip(signatures.by_ref()).enumerate();
+        let attach = |(level, (unsigned, signature)): (usize, (&Unsigned, &Signature))| {
+            attach(item, level, source, unsigned.clone(), *signature)
         };
         items.push(signed.map(attach).collect::<Result<_, _>>()?);
     }
@@ -97,13 +116,16 @@ pub fn finalize(content: &Content, reply: &Reply) -> Result<Vec<Vec<Signed>>, Fi
 
 /// The receipt must be authentic, over this content, and its journal entry must record these signatures.
 pub fn check_receipt(content: &Content, reply: &Reply) -> Result<(), FinalizeError> {
+    check_receipt_of(&content.digest(), reply)
+}
+
+fn check_receipt_of(expected: &Digest, reply: &Reply) -> Result<(), FinalizeError> {
     let receipt = &reply.receipt;
     if !receipt.is_authentic() {
         return Err(FinalizeError::ReceiptSignature);
     }
-    let expected = content.digest();
-    if receipt.content != expected {
-        return Err(FinalizeError::OtherContent { expected, found: receipt.content });
+    if receipt.content != *expected {
+        return Err(FinalizeError::OtherContent { expected: *expected, found: receipt.content });
     }
     let recorded = match &receipt.outcome {
         Outcome::Refused { code, why } => {
@@ -115,7 +137,7 @@ pub fn check_receipt(content: &Content, reply: &Reply) -> Result<(), FinalizeErr
         return Err(FinalizeError::SignaturesDigest);
     }
     match receipt.entry.event {
-        Event::Signed { content, signatures } if content == expected && signatures == recorded => Ok(()),
+        Event::Signed { content, signatures } if content == *expected && signatures == recorded => Ok(()),
         _ => Err(FinalizeError::JournalEntry),
     }
 }

@@ -46,6 +46,10 @@ pub struct Options {
     /// The same for the spending compartment.
     #[arg(long, global = true, value_name = "N")]
     pub spending_passphrase_fd: Option<u32>,
+    /// Before a policy is in force, unseal keys although a network interface is up; journalled. SENTENCE is
+    /// "I ACCEPT A NETWORKED MACHINE".
+    #[arg(long, global = true, value_name = "SENTENCE")]
+    pub accept_network: Option<String>,
 }
 
 /// What to do.

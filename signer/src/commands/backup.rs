@@ -57,8 +57,8 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
         return Err(Failure::usage("there is no terminal to show shares on: give --share-fd for each"));
     }
     let files = words::descriptors(descriptors)?;
-    let (home, _lock) = place.locked_home()?;
-    let (vault, answer) = place.spending_vault(&home)?;
+    let (home, lock) = place.locked_home()?;
+    let (vault, answer) = place.locked_spending_vault(&home, &lock)?;
     place.enter_sandbox(&home, None)?;
     let (entropy, master) = open_entropy(&vault, answer)?;
     let made = shares::split(&entropy, threshold, count)?;

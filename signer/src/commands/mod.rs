@@ -17,6 +17,7 @@ mod pair;
 mod passphrase;
 mod policy;
 mod sign;
+pub mod unsealing;
 mod words;
 mod xpub;
 
@@ -30,7 +31,9 @@ use crate::memory::{self, Protection};
 use crate::sandbox;
 use crate::secret::Entropy;
 use crate::vault::{KdfCost, Vault};
+use airlock_shared::policy::Machine;
 use airlock_shared::{Network, Profile};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -50,7 +53,8 @@ fn carry_out(line: CommandLine) -> Result<(), Failure> {
         Some(root) => root,
         None => Home::default_root()?,
     };
-    let place = Place { root, console, protection };
+    let accept_network = line.options.accept_network;
+    let place = Place { root, console, protection, accept_network, rules: Cell::new(None) };
     match line.command {
         Command::Init(args) => init::run(&place, &args),
         Command::Identity => identity::run(&place),
@@ -77,6 +81,10 @@ pub struct Place {
     pub console: Console,
     /// What memory protection was achieved.
     pub protection: Protection,
+    /// The sentence that `--accept-network` gave.
+    pub accept_network: Option<String>,
+    /// What the policy says of this machine, once a command has read it.
+    rules: Cell<Option<Machine>>,
 }
 
 impl Place {
@@ -97,37 +105,14 @@ impl Place {
         Ok(Vault::load(home, &self.console.passphrase()?)?)
     }
 
-    /// The vault, and how its spending compartment will be opened.
-    pub fn spending_vault(&self, home: &Home) -> Result<(Vault, SpendingAnswer), Failure> {
-        let passphrase = self.console.passphrase()?;
-        let vault = Vault::load(home, &passphrase)?;
-        let answer = self.console.spending_answer(passphrase)?;
-        Ok((vault, answer))
-    }
-
-    /// Says which network interfaces are up. They are read from the file system, not from a socket.
-    pub fn warn_of_interfaces(&self) {
-        let up: Vec<_> = machine::interfaces(Path::new("/"))
-            .into_iter()
-            .flatten()
-            .filter(|one| one.up)
-            .map(|one| one.name)
-            .collect();
-        if !up.is_empty() {
-            self.console.note(format_args!(
-                "ATTENTION: network interfaces are up on this machine: {}",
-                up.join(", ")
-            ));
-        }
-    }
-
-    /// Enters the sandbox and says what is enforced. Every input must have been read.
+    /// Enters the sandbox, says what is enforced, and stops where the policy asks for more than this kernel
+    /// does. Every input must have been opened.
     pub fn enter_sandbox(&self, home: &Home, out: Option<&Path>) -> Result<(), Failure> {
         let writable: Vec<&Path> = std::iter::once(home.root()).chain(out).collect();
         let enforced = sandbox::enter(&writable)?;
         let version = env!("CARGO_PKG_VERSION");
         self.console.note(format_args!("airlock-signer {version}: {enforced}; {}", self.protection));
-        Ok(())
+        self.check_sandbox(enforced)
     }
 }
 

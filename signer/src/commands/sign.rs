@@ -41,11 +41,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     let inputs = Inputs::open(&args.input)?;
     let output = Output::open(&args.out)?;
     let size = frame_size(args.qr_version)?;
-    let (vault, spending) = place.spending_vault(&home)?;
-    if !vault.can_spend() {
-        return Err(crate::vault::VaultError::NoSpending.into());
-    }
-    place.warn_of_interfaces();
+    let (vault, spending) = place.signing_vault(&home)?;
     place.enter_sandbox(&home, Some(&args.out))?;
     let mut signer = Signer::open(home, Some(lock), vault)?;
     let documents = inputs.documents()?;

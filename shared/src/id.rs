@@ -53,6 +53,11 @@ impl ItemId {
     pub const fn number(self) -> u64 {
         self.0
     }
+
+    /// The restore epoch of the coordinator that gave it: the high 16 bits.
+    pub const fn epoch(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
 }
 
 impl fmt::Display for ItemId {

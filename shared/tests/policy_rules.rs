@@ -6,6 +6,7 @@ mod sample;
 
 use airlock_shared::approval::Approval;
 use airlock_shared::batch::{Content, Context, Kind, Reissue, ReissueReason};
+use airlock_shared::memory::{Memory, Past};
 use airlock_shared::policy::{Facts, Policy, Refusal, Rule, judge};
 use airlock_shared::roles::approver;
 use airlock_shared::{Address, BaseUnits, Digest, Network};
@@ -18,7 +19,7 @@ struct Case {
     approvals: Option<Vec<Approval>>,
     bundle_len: usize,
     now: u64,
-    spent: BaseUnits,
+    memory: Memory,
 }
 
 fn judged(network: Network, alter: impl FnOnce(&mut Case)) -> Result<(), Refusal> {
@@ -28,8 +29,9 @@ fn judged(network: Network, alter: impl FnOnce(&mut Case)) -> Result<(), Refusal
         approvals: None,
         bundle_len: 1,
         now: NOW + 60,
-        spent: BaseUnits::ZERO,
+        memory: Memory::default(),
     };
+    case.memory.entered(NOW);
     alter(&mut case);
     let approvals = case.approvals.unwrap_or_else(|| approvals(&case.content));
     judge(&Facts {
@@ -39,7 +41,7 @@ fn judged(network: Network, alter: impl FnOnce(&mut Case)) -> Result<(), Refusal
         bundle_len: case.bundle_len,
         policy: &case.policy,
         now: case.now,
-        spent_in_a_day: case.spent,
+        past: Past::of(&case.memory),
     })
 }
 
@@ -111,9 +113,6 @@ fn an_item_a_batch_or_a_day_above_its_limit_is_refused() {
         with_policy(c, |p| p.networks[1].assets[0].per_batch_max = BaseUnits::from(1u64));
     };
     assert_eq!(refused(TRON, batch).0, Rule::PerBatchLimit);
-    let day = |c: &mut Case| c.spent = BaseUnits::from(2_000_000_000_000u64);
-    assert_eq!(refused(TRON, day).0, Rule::PerDayLimit);
-    assert_eq!(refused(TRON, |c| c.spent = BaseUnits::MAX).0, Rule::PerDayLimit);
 }
 
 #[test]
@@ -219,14 +218,6 @@ fn one_device_under_two_names_is_one_person() {
         c.approvals = Some(vec![by("carol"), by("dave")]);
     };
     assert_eq!(refused(TRON, doubled).0, Rule::Approvals);
-}
-
-#[test]
-fn a_reissue_is_refused_until_it_has_rules_of_its_own() {
-    let reissue = |c: &mut Case| {
-        c.content.items[1].reissue = Some(Reissue { reason: ReissueReason::Expired, dead: vec![[1; 32]] });
-    };
-    assert_eq!(refused(TRON, reissue), (Rule::Reissue, Some(1)));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::withdrawals::{AttemptState, Withdrawal, queue};
 use airlock_shared::batch::{
     Asset, Content, Context, EvmContext, Item, Kind, MAX_ITEMS, PolicyRef, TronContext, Wallet,
 };
+use airlock_shared::memory::Past;
 use airlock_shared::policy::{Facts, Refusal, Rule, SignedPolicy, rules};
 use airlock_shared::roles::creator::{self, Created};
 use airlock_shared::wallet::Role;
@@ -414,7 +415,7 @@ impl Draft {
         self.taken.iter().zip(nonces).map(item).collect()
     }
 
-    /// Fails early with what the signer's policy would say; approvals are still to come.
+    /// Fails early with what the signer's policy would say; approvals and signing hours are still to come.
     fn ask_policy(&self, content: &Content) -> Result<(), Refusal> {
         let verdicts = rules::explain(&Facts {
             content,
@@ -423,9 +424,14 @@ impl Draft {
             bundle_len: 1,
             policy: &self.payer.policy.policy,
             now: content.created_at,
-            spent_in_a_day: BaseUnits::ZERO,
+            past: Past::unknown(),
         });
-        let to_come = |rule: &Rule| matches!(rule, Rule::Approvals | Rule::IndependentApprovals);
+        let to_come = |rule: &Rule| {
+            matches!(
+                rule,
+                Rule::Approvals | Rule::IndependentApprovals | Rule::ReissueApprovals | Rule::TimeWindow
+            )
+        };
         verdicts.into_iter().filter(|(rule, _)| !to_come(rule)).try_for_each(|(_, verdict)| verdict)
     }
 

@@ -15,8 +15,9 @@ use crate::withdrawals::{self, AttemptState, attempts};
 use airlock_shared::document::Document;
 use airlock_shared::envelope::{Bundle, Envelope, MAX_BUNDLE};
 use airlock_shared::frames::{Encoder, FrameSize, QrImage, animation};
-use airlock_shared::policy::{Facts, judge};
-use airlock_shared::{BaseUnits, words};
+use airlock_shared::memory::Past;
+use airlock_shared::policy::{Facts, Rule, rules};
+use airlock_shared::words;
 use std::collections::BTreeSet;
 
 /// Seals `batches` (ids, in the order in which they will be broadcast) into a bundle for their signer. The same
@@ -87,15 +88,18 @@ async fn envelope(
     let content = store::content(db, &batch.id).await?;
     let approvals = store::approvals(db, &batch.id).await?;
     let policy = approve::policy(db, batch).await?;
-    judge(&Facts {
+    let verdicts = rules::explain(&Facts {
         content: &content,
         digest: batch.content_digest,
         approvals: &approvals,
         bundle_len,
         policy: &policy.policy,
         now: u64::try_from(now).unwrap_or(0) / 1_000,
-        spent_in_a_day: BaseUnits::ZERO,
-    })?;
+        past: Past::unknown(),
+    });
+    // The signing hours are the signer's; what is exported now is signed when they come.
+    let asked = verdicts.into_iter().filter(|(rule, _)| *rule != Rule::TimeWindow);
+    asked.into_iter().try_for_each(|(_, verdict)| verdict)?;
     let heads = pairing::store::newest_head(db, &batch.signer).await?.into_iter().collect();
     Ok(Envelope::seal(content, approvals, heads, key.signing_key()))
 }

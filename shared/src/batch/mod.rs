@@ -251,6 +251,18 @@ pub struct Item {
     pub reissue: Option<Reissue>,
 }
 
+impl Item {
+    /// Is it the same transaction again at higher fees, of which one at most can be mined?
+    pub fn is_stuck(&self) -> bool {
+        self.reissue.as_ref().is_some_and(|reissue| reissue.reason == ReissueReason::Stuck)
+    }
+
+    /// Is it signed again because of something that cannot be checked offline?
+    pub fn is_reissued_on_a_claim(&self) -> bool {
+        self.reissue.is_some() && !self.is_stuck()
+    }
+}
+
 /// A second signature for an item, and the transactions that are claimed to be dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reissue {
@@ -408,6 +420,7 @@ impl Content {
                     broken("kind", "energy exists on TRON only")
                 }
                 Kind::Cancel if !native => broken("asset", "a cancel sends none of the native coin"),
+                Kind::Cancel if evm.cancel.is_some() => broken("cancel", "a cancel has none of its own"),
                 _ => evm.check(),
             },
             _ => broken("context", format!("is not one for {}", self.network)),
@@ -449,10 +462,8 @@ impl Content {
             return fail("destination", "a cancel goes to oneself");
         }
         match &item.reissue {
-            Some(reissue) if reissue.dead.is_empty() || reissue.dead.len() > MAX_DEAD => {
-                fail("reissue", "names 1 to 8 dead transactions")
-            }
-            _ => Ok(()),
+            Some(reissue) => reissue.check(tron).map_err(|why| ("reissue", why.to_owned())),
+            None => Ok(()),
         }
     }
 
@@ -475,6 +486,26 @@ impl Content {
             return broken("own", "either every destination is an own wallet or none is marked as one");
         }
         Ok(())
+    }
+}
+
+impl Reissue {
+    fn check(&self, tron: bool) -> Result<(), &'static str> {
+        if self.dead.len() > MAX_DEAD {
+            return Err("names at most 8 dead transactions");
+        }
+        match self.reason {
+            ReissueReason::Expired if !tron => Err("expired is for TRON, whose transactions expire"),
+            ReissueReason::Stuck | ReissueReason::Cancelled if tron => {
+                Err("stuck and cancelled are for EVM networks, which have account nonces")
+            }
+            // The first transaction is alive: at most one of the two can be mined.
+            ReissueReason::Stuck if !self.dead.is_empty() => Err("stuck names no dead transaction"),
+            ReissueReason::Expired | ReissueReason::FailedOnChain if self.dead.is_empty() => {
+                Err("names the dead transactions")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -534,7 +565,7 @@ impl FeeLevel {
 
     /// Pools replace a transaction only if both fees rise by 10 % (geth's PriceBump). A zero priority fee
     /// may stay zero where tips are not used.
-    fn replaces(&self, lower: &Self) -> bool {
+    pub(crate) fn replaces(&self, lower: &Self) -> bool {
         let above = |new: u64, old: u64| u128::from(new) * 10 >= u128::from(old) * 11 && new > old;
         let tip_unused = self.max_priority_fee_per_gas_wei == 0 && lower.max_priority_fee_per_gas_wei == 0;
         above(self.max_fee_per_gas_wei, lower.max_fee_per_gas_wei)

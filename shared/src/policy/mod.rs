@@ -21,7 +21,7 @@ use crate::identity::{CustodianSignature, MAX_CUSTODIANS, Roster};
 use crate::network::{Network, Profile};
 pub use bounds::{Allowance, Bounds, Machine, Window, weekday_and_minute};
 pub use people::{Approver, Passkey, PasskeyTerms, Quorum, UserVerification};
-pub use rules::{Facts, Refusal, Rule, judge};
+pub use rules::{DAY_SECONDS, Facts, Refusal, Rule, judge};
 
 /// What a signer may sign.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,7 +114,8 @@ pub struct AssetPolicy {
     pub per_batch_max: BaseUnits,
     /// Most in any 24 hours of journal time, this batch included, base units.
     pub per_day_max: BaseUnits,
-    /// Batch total up to which passkeys alone suffice, base units.
+    /// Total of a batch, and of the 24 hours of journal time that it completes, up to which passkeys alone
+    /// suffice, base units. Zero: never.
     pub passkeys_alone_max: BaseUnits,
     /// Most that a first-seen destination of a withdrawal may get in all, base units.
     pub first_seen_max: BaseUnits,

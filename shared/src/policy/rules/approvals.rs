@@ -5,6 +5,7 @@
 //! to a limit. The limit is on the rolling day, this batch included: were it on the batch, such a coordinator would
 //! cut what it wants into batches below it. What stands behind one approval is judged in `approval::proven`.
 
+use super::limits::{asset_of, spent_in_a_day};
 use super::{Facts, Refusal, Rule};
 use crate::amount::BaseUnits;
 use crate::approval::proven::{Counted, Proven, counted};
@@ -26,15 +27,11 @@ pub(super) fn independent(facts: &Facts<'_>) -> Result<(), Refusal> {
 /// approve?
 fn passkeys_alone_suffice(facts: &Facts<'_>) -> Result<bool, Refusal> {
     let rule = Rule::IndependentApprovals;
-    let asset = facts.network()?.asset_of(facts.content);
-    let asset = asset.ok_or_else(|| Refusal::of(rule, &facts.content.asset.symbol, "the listed assets"))?;
-    // Nothing moves in a batch of cancels or of zero amounts, yet something is signed.
-    if asset.passkeys_alone_max == BaseUnits::ZERO {
-        return Ok(false);
-    }
+    let max = asset_of(facts, rule)?.passkeys_alone_max;
     let total = facts.content.totals().map_err(|error| Refusal::of(rule, error, "256 bits"))?.amount;
-    let day = total.checked_add(facts.spent_in_a_day);
-    Ok(day.is_some_and(|day| day <= asset.passkeys_alone_max))
+    // A stuck item does not count in the day again, and a batch of cancels moves nothing: zero means never.
+    let within = |sum| sum <= max;
+    Ok(max > BaseUnits::ZERO && within(total) && spent_in_a_day(facts).is_some_and(within))
 }
 
 /// People who approved on their independent device, for the rules that ask how many of them there are.

@@ -9,15 +9,23 @@ mod assets;
 mod cold_to_hot;
 mod destinations;
 mod fees;
+mod first_seen;
+mod gaps;
 mod limits;
+mod reissue;
 mod scope;
 mod time;
 
 use super::{NetworkPolicy, Policy};
-use crate::amount::BaseUnits;
 use crate::approval::Approval;
 use crate::batch::Content;
 use crate::digest::Digest;
+use crate::memory::Past;
+
+pub use first_seen::first_seen_of;
+
+/// The rolling window of the daily limits, seconds of journal time.
+pub const DAY_SECONDS: u64 = 86_400;
 
 /// Everything a rule may look at.
 pub struct Facts<'a> {
@@ -33,9 +41,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// Now, UTC seconds, never before the journal's newest entry.
     pub now: u64,
-    /// What the journal counts as signed of this asset on this network in the last 24 hours, base units;
-    /// includes the batches before this one in the bundle.
-    pub spent_in_a_day: BaseUnits,
+    /// What was signed before, the batches before this one in the bundle included.
+    pub past: Past<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -88,14 +95,28 @@ crate::batch::closed_list! {
         Approvals = 18 "policy.approvals",
         /// Enough of them on independent devices.
         IndependentApprovals = 19 "policy.independent_approvals",
-        /// A second signature for an item needs rules of its own, which this version does not have.
-        Reissue = 20 "policy.reissue",
+        /// A second signature for an item has a reason that fits what was signed before.
+        ReissueReason = 20 "policy.reissue_reason",
         /// Nobody pays an address that keeps what it is sent: zero, burn, a contract, oneself.
         UnpayableDestination = 21 "policy.unpayable_destination",
         /// Signing is allowed at this hour.
         TimeWindow = 22 "policy.time_window",
         /// TRON: the paying wallet's pinned permission signs.
         Permission = 23 "policy.permission",
+        /// The signer's clock is not far ahead of its journal.
+        ClockJump = 24 "policy.clock_jump",
+        /// No new item id is far below the signed ones of its epoch.
+        ItemBehind = 25 "policy.item_behind",
+        /// No new item id is far above them.
+        ItemAhead = 26 "policy.item_ahead",
+        /// No account nonces are left out.
+        NonceGap = 27 "policy.nonce_gap",
+        /// Enough people on independent devices approved what is signed again on a claim.
+        ReissueApprovals = 28 "policy.reissue_approvals",
+        /// Not too much is signed again on a claim.
+        ReissueLimit = 29 "policy.reissue_limit",
+        /// A destination that was not known gets little at first.
+        FirstSeen = 30 "policy.first_seen",
     }
 }
 
@@ -147,10 +168,18 @@ pub const RULES: &[(Rule, Check)] = &[
     (Rule::Lifetime, time::lifetime),
     (Rule::Expired, time::expired),
     (Rule::Clock, time::clock),
+    (Rule::ClockJump, time::clock_jump),
     (Rule::TimeWindow, time::time_window),
+    (Rule::ItemBehind, gaps::item_behind),
+    (Rule::ItemAhead, gaps::item_ahead),
+    (Rule::NonceGap, gaps::nonce_gap),
     (Rule::Approvals, approvals::approvals),
     (Rule::IndependentApprovals, approvals::independent),
-    (Rule::Reissue, scope::reissue),
+    (Rule::ReissueReason, reissue::reissue_reason),
+    (Rule::ReissueApprovals, reissue::reissue_approvals),
+    (Rule::ReissueLimit, reissue::reissue_limit),
+    // Last: its refusal begins a delay, and must not for a batch that something else is wrong with.
+    (Rule::FirstSeen, first_seen::first_seen),
 ];
 
 /// Runs every rule; the first that is broken refuses the whole batch.

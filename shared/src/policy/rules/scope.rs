@@ -70,10 +70,3 @@ pub(super) fn permission(facts: &Facts<'_>) -> Result<(), Refusal> {
     let found = format!("permission {}", tron.permission_id);
     Err(Refusal::of(Rule::Permission, found, format!("permission {pinned} of the paying wallet")))
 }
-
-pub(super) fn reissue(facts: &Facts<'_>) -> Result<(), Refusal> {
-    match facts.content.items.iter().position(|item| item.reissue.is_some()) {
-        Some(i) => Err(Refusal::of(Rule::Reissue, "a reissue", "first signatures only").at(i)),
-        None => Ok(()),
-    }
-}

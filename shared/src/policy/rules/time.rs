@@ -31,6 +31,17 @@ pub(super) fn clock(facts: &Facts<'_>) -> Result<(), Refusal> {
     Err(Refusal::of(Rule::Clock, found, format!("at most {allowed} seconds; check this clock")))
 }
 
+/// A clock that was set far ahead would empty the rolling day and end every delay.
+pub(super) fn clock_jump(facts: &Facts<'_>) -> Result<(), Refusal> {
+    let Some(newest) = facts.past.time() else { return Ok(()) };
+    let (ahead, allowed) = (facts.now.saturating_sub(newest), facts.policy.bounds.clock_jump_max_seconds);
+    if ahead <= allowed {
+        return Ok(());
+    }
+    let found = format!("{ahead} seconds after the journal's newest entry");
+    Err(Refusal::of(Rule::ClockJump, found, format!("at most {allowed} seconds; check this clock")))
+}
+
 /// Signing hours, UTC. A theft at night waits until somebody is there to see it.
 pub(super) fn time_window(facts: &Facts<'_>) -> Result<(), Refusal> {
     if facts.policy.windows.iter().any(|window| window.holds(facts.now)) {

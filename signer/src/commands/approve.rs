@@ -3,12 +3,12 @@
 //! What must stay true: every batch is shown whole and its own words are typed; the approvals are written
 //! only after the device has remembered the heads it was shown.
 
-use super::{Place, display, now};
+use super::{Place, clock, display, now};
 use crate::approve::Readable;
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
 use crate::qr::{Document, Inputs, Output, Written};
-use crate::review;
+use crate::review::{self, Evidence, Sheet};
 use crate::vault::Device;
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::ApprovalReply;
@@ -42,7 +42,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     place.enter_sandbox(&home, Some(&args.out))?;
     let mut replies = Vec::new();
     for (number, document) in inputs.documents()?.iter().enumerate() {
-        replies.push(approve(place, number, document, &args.confirm, vault.device_mut())?);
+        replies.push(approve(place, number, document, args, vault.device_mut())?);
     }
     vault.store(&home)?;
     let mut approvals = Vec::new();
@@ -51,7 +51,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
             if replies.len() == 1 { "approval".to_owned() } else { format!("approval-{}", number + 1) };
         let files = output.write(&name, &reply.to_json(), &reply.to_binary(), ApprovalReply::KIND, size)?;
         if args.terminal {
-            display::run(place, &name, &reply.to_binary(), ApprovalReply::KIND, size)?;
+            display::run(&name, &reply.to_binary(), ApprovalReply::KIND, size)?;
         }
         approvals.push(Approved { batch_id: batch_id.clone(), content: reply.content.to_string(), files });
     }
@@ -64,25 +64,18 @@ fn approve(
     place: &Place,
     number: usize,
     document: &Document,
-    given: &[String],
+    args: &Exchange,
     device: &mut Device,
 ) -> Result<(String, ApprovalReply), Failure> {
     let now = now()?;
     let readable = Readable::read(&document.bytes, number, device, now)?;
     let content = &readable.request().content;
     let digest = content.digest();
-    place.console.note(review::batch(content, &digest, &[], now));
-    for head in readable.stale_heads(device) {
-        place.console.note(format_args!(
-            "ATTENTION    the coordinator shows journal entry {} of signer {}, this device has seen a later one",
-            head.sequence, head.signer
-        ));
-    }
-    place.console.note(review::recap(content));
-    place.console.note(review::eight_words(&digest));
+    let stale = readable.stale_heads(device).copied().collect();
+    let sheet = Sheet::of(&Evidence { stale, ..Evidence::of(content, &[], now) });
     // Frames come in any order, so each batch takes its own words out of those that a script gave.
-    let own = given.iter().find(|words| words::confirms(words, &digest)).or(given.first());
-    let typed = place.console.typed_words(own.map(String::as_str), &digest)?;
+    let own = args.confirm.iter().find(|words| words::confirms(words, &digest)).or(args.confirm.first());
+    let typed = review::ask(&place.console, vec![sheet], own.map(String::as_str), args.plain, clock)?;
     let batch_id = content.batch_id.to_string();
     Ok((batch_id, readable.approve(&typed, number, device)?))
 }

@@ -2,53 +2,43 @@
 //!
 //! Called by `sign` and `approve` with `--terminal`, after the files are written. What must stay true: that
 //! there is a terminal is checked before anything is signed; the frames run until the person ends them, and
-//! the screen is left clear.
+//! the terminal is left as it was.
 
 use super::Place;
-use crate::failure::Failure;
-use crate::qr::images;
+use crate::failure::{Exit, Failure};
+use crate::terminal::show::Show;
+use crate::terminal::{Key, Terminal};
 use airlock_shared::frames::FrameSize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// Ten frames a second, what most cameras follow.
-const FRAME_TIME: Duration = Duration::from_millis(100);
-/// Clears the screen and goes to its first line.
-const CLEAR: &str = "\x1b[2J\x1b[H";
+use std::time::Instant;
 
 /// May frames be shown, if they are wanted?
 pub fn check(place: &Place, wanted: bool) -> Result<(), Failure> {
-    if wanted && !place.console.is_interactive() {
+    if wanted && !(place.console.is_interactive() && Terminal::is_able()) {
         return Err(Failure::usage("--terminal needs a terminal"));
     }
     Ok(())
 }
 
-/// Shows the frames of one document, over and over, until Enter is pressed.
-pub fn run(place: &Place, name: &str, binary: &[u8], kind: u8, size: FrameSize) -> Result<(), Failure> {
-    let images = images(binary, kind, size)?;
-    let side = images.iter().map(|image| image.side_modules()).max().unwrap_or(0);
-    let rows = side.div_ceil(2) + 1;
-    place.console.line(&format!(
-        "\nThe frames of {name} need {side} columns and {rows} rows (a smaller --qr-version needs less). Enter begins. "
-    ))?;
-    let stop = AtomicBool::new(false);
-    place.console.note(CLEAR);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut line = String::new();
-            let _ = std::io::stdin().read_line(&mut line);
-            stop.store(true, Ordering::Relaxed);
-        });
-        for image in images.iter().cycle() {
-            if stop.load(Ordering::Relaxed) {
-                break;
+/// Shows the frames of one document, over and over, until the person ends it. `size` is the largest code;
+/// a smaller window shows smaller ones.
+pub fn run(name: &str, binary: &[u8], kind: u8, size: FrameSize) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::new(Exit::Transfer, "terminal", error);
+    let mut terminal = Terminal::open().map_err(broken)?;
+    let mut show = Show::new(name, binary, kind, size.version(), terminal.size());
+    loop {
+        let window = terminal.size();
+        show.resize(window);
+        terminal.draw_raw(show.lines(), window).map_err(broken)?;
+        let until = Instant::now() + show.pace();
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            match terminal.key(left).map_err(broken)? {
+                None => break,
+                Some(Key::Redraw) => terminal.redraw(),
+                Some(key) if !show.press(key) => return Ok(()),
+                // At once, or a key would seem to do nothing.
+                Some(_) => terminal.draw_raw(show.lines(), window).map_err(broken)?,
             }
-            // Home, the frame, and a line for people; the frame has its own quiet zone.
-            place.console.show(&format!("\x1b[H{}Enter ends.", image.terminal()));
-            std::thread::sleep(FRAME_TIME);
         }
-    });
-    place.console.note(CLEAR);
-    Ok(())
+        show.turn();
+    }
 }

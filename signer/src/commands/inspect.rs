@@ -8,13 +8,12 @@ use crate::args::Inputs as Args;
 use crate::failure::{Exit, Failure, plain};
 use crate::familiar::Familiar;
 use crate::qr::{Document, Inputs};
-use crate::review;
-use crate::session::{Refusal, Signer};
+use crate::review::{self, Evidence, Sheet};
+use crate::session::{Accountable, Examined, Refusal, Signer, Verdicts};
 use airlock_shared::approval::Approval;
-use airlock_shared::batch::Content;
 use airlock_shared::document::{self, Document as _, kind_of};
-use airlock_shared::envelope::{ApprovalRequest, Bundle, Replies, SignedBatch, words_digest_of};
-use airlock_shared::policy::SignedPolicy;
+use airlock_shared::envelope::{ApprovalRequest, Bundle, Envelope, Replies, SignedBatch, words_digest_of};
+use airlock_shared::policy::{self, SignedPolicy};
 use airlock_shared::{Digest, words};
 use serde::Serialize;
 
@@ -103,16 +102,18 @@ fn inspect(
         Some(ApprovalRequest::NAME) => {
             let request: ApprovalRequest = document::read(bytes).map_err(failed)?;
             let digest = request.content.digest();
-            let page = review::batch(&request.content, &digest, &[], now) + &review::eight_words(&digest);
-            let batches = vec![shown(&request.content, &[])];
+            let sheet = Sheet::of(&Evidence::of(&request.content, &[], now));
+            let page = review::batch(&sheet) + &review::eight_words(&digest);
+            let batches = vec![shown(&sheet, &[])];
             Ok((inspected(ApprovalRequest::NAME, Some(&digest), batches), page))
         }
         Some(SignedBatch::NAME) => {
             let file: SignedBatch = document::read(bytes).map_err(failed)?;
             let (content, approvals) = (&file.envelope.content, &file.envelope.approvals);
             let digest = content.digest();
-            let page = review::batch(content, &digest, approvals, now);
-            Ok((inspected(SignedBatch::NAME, Some(&digest), vec![shown(content, approvals)]), page))
+            let sheet = Sheet::of(&Evidence::of(content, approvals, now));
+            let batches = vec![shown(&sheet, approvals)];
+            Ok((inspected(SignedBatch::NAME, Some(&digest), batches), review::batch(&sheet)))
         }
         Some(Replies::NAME) => {
             let replies: Replies = document::read(bytes).map_err(failed)?;
@@ -165,84 +166,93 @@ fn inspected(document: &'static str, digest: Option<&Digest>, batches: Vec<Shown
 fn bundle(bytes: &[u8], signer: Result<&Signer, &str>, now: u64) -> Result<(Inspected, String), Failure> {
     let bundle: Bundle =
         document::read(bytes).map_err(|error| Failure::new(Exit::Transfer, "document", error))?;
-    let digests: Vec<_> = bundle.envelopes.iter().map(|envelope| envelope.content.digest()).collect();
-    let mut page = String::new();
+    let examined = signer.ok().map(|signer| signer.examine(bytes, now));
+    // Every rule is asked, also where the first one refuses already.
+    let explained = signer.ok().and_then(|signer| signer.explain_bundle(bytes, None, now).ok());
+    let mut sheets = Vec::new();
     let mut batches = Vec::new();
-    for (envelope, digest) in bundle.envelopes.iter().zip(&digests) {
-        page += &review::batch(&envelope.content, digest, &envelope.approvals, now);
-        let mut batch = shown(&envelope.content, &envelope.approvals);
-        if let Ok(signer) = signer {
-            let familiar = Familiar::of(signer.journal(), signer.policy(), &envelope.content);
-            batch.warnings = familiar.warnings(&envelope.content);
-        }
-        batch.warnings.iter().for_each(|warning| page += &format!("ATTENTION    {warning}\n"));
+    for (number, envelope) in bundle.envelopes.iter().enumerate() {
+        let accepted = examined.as_ref().and_then(|examined| examined.as_ref().ok());
+        let verdicts =
+            explained.as_ref().and_then(|explained| explained.batches.get(number)).map(|(_, verdicts)| verdicts.clone());
+        let sheet = sheet(signer.ok(), envelope, number, accepted, verdicts.clone(), now);
+        let mut batch = shown(&sheet, &envelope.approvals);
+        batch.rules = verdicts.into_iter().flatten().map(rule_verdict).collect();
         batches.push(batch);
+        sheets.push(sheet);
     }
-    let all = words_digest_of(&digests);
-    page += &review::eight_words(&all);
-    let mut inspected = inspected(Bundle::NAME, Some(&all), batches);
-    let signer = match signer {
-        Ok(signer) => signer,
-        Err(why) => {
-            page += &format!("NOT JUDGED   {}\n", plain(why));
-            return Ok((inspected, page));
-        }
-    };
-    let verdict = match signer.examine(bytes, now) {
-        Ok(accountable) => {
-            for (number, batch) in inspected.batches.iter_mut().enumerate() {
-                batch.rules = rules(signer, &accountable, number, now)?;
-            }
-            page += "verdict      every check passes\n";
-            for (number, batch) in (1..).zip(accountable.batches()) {
-                page += &format!("  batch {number}    {}\n", super::sign::verdict(batch.standing()));
-            }
-            Verdict { accepted: true, code: None, batch: None, item: None, why: None }
-        }
-        Err(examined) => {
-            page += &format!("verdict      REFUSED: {}\n", plain(&examined.refusal.to_string()));
-            let Refusal { code, batch, item, why, .. } = examined.refusal;
-            Verdict { accepted: false, code: Some(code), batch, item, why: Some(why) }
-        }
-    };
-    inspected.verdict = Some(verdict);
-    Ok((inspected, page))
+    let digests: Vec<_> = sheets.iter().map(|sheet| sheet.digest).collect();
+    let mut inspected = inspected(Bundle::NAME, Some(&words_digest_of(&digests)), batches);
+    let (verdict, said) = verdict(signer, examined);
+    inspected.verdict = verdict;
+    Ok((inspected, review::sitting(&sheets) + &said))
 }
 
-fn rules(
-    signer: &Signer,
-    accountable: &crate::session::Accountable,
+/// What this signer knows about one batch, accepted or not.
+fn sheet<'a>(
+    signer: Option<&Signer>,
+    envelope: &'a Envelope,
     number: usize,
+    accepted: Option<&Accountable>,
+    verdicts: Option<Verdicts>,
     now: u64,
-) -> Result<Vec<RuleVerdict>, Failure> {
-    let verdicts = signer.explain(accountable, number, now)?;
-    let verdict =
-        |(rule, verdict): (airlock_shared::policy::Rule, Result<(), airlock_shared::policy::Refusal>)| {
-            let refusal = verdict.err();
-            RuleVerdict {
-                rule: rule.word(),
-                passed: refusal.is_none(),
-                item: refusal.as_ref().and_then(|refusal| refusal.item),
-                found: refusal.map(|refusal| refusal.found),
-            }
-        };
-    Ok(verdicts.into_iter().map(verdict).collect())
+) -> Sheet<'a> {
+    let content = &envelope.content;
+    let familiar = signer.map(|signer| Familiar::of(signer.journal(), signer.policy(), content));
+    let batch = accepted.and_then(|accepted| accepted.batches().get(number));
+    Sheet::of(&Evidence {
+        policy: signer.map(Signer::policy),
+        verdicts,
+        standing: batch.map(|batch| batch.standing()),
+        familiar: familiar.as_ref(),
+        ..Evidence::of(content, &envelope.approvals, now)
+    })
 }
 
-fn shown(content: &Content, approvals: &[Approval]) -> Shown {
-    let digest = content.digest();
+/// What the order of checks says in the end, for programs and for people.
+fn verdict(
+    signer: Result<&Signer, &str>,
+    examined: Option<Result<Accountable, Box<Examined>>>,
+) -> (Option<Verdict>, String) {
+    match (signer, examined) {
+        (Err(why), _) => (None, format!("\nNOT JUDGED  {}\n", plain(why))),
+        (Ok(_), None) => (None, String::new()),
+        (Ok(_), Some(Ok(_))) => {
+            let accepted = Verdict { accepted: true, code: None, batch: None, item: None, why: None };
+            (Some(accepted), "\nverdict     every check passes\n".to_owned())
+        }
+        (Ok(_), Some(Err(examined))) => {
+            let said = format!("\nverdict     REFUSED: {}\n", plain(&examined.refusal.to_string()));
+            let Refusal { code, batch, item, why, .. } = examined.refusal;
+            (Some(Verdict { accepted: false, code: Some(code), batch, item, why: Some(why) }), said)
+        }
+    }
+}
+
+fn rule_verdict((rule, verdict): (policy::Rule, Result<(), policy::Refusal>)) -> RuleVerdict {
+    let refusal = verdict.err();
+    RuleVerdict {
+        rule: rule.word(),
+        passed: refusal.is_none(),
+        item: refusal.as_ref().and_then(|refusal| refusal.item),
+        found: refusal.map(|refusal| refusal.found),
+    }
+}
+
+fn shown(sheet: &Sheet<'_>, approvals: &[Approval]) -> Shown {
+    let content = sheet.content;
     Shown {
         batch_id: content.batch_id.to_string(),
-        content: digest.to_string(),
-        words: words::words(&digest),
+        content: sheet.digest.to_string(),
+        words: words::words(&sheet.digest),
         kind: content.kind.to_string(),
         network: content.network.to_string(),
         items: content.items.len(),
-        total: content.totals().ok().map(|totals| totals.amount.to_decimal(content.asset.decimals)),
+        total: sheet.total.map(|total| total.to_decimal(content.asset.decimals)),
         asset: content.asset.symbol.clone(),
         expires_at: content.expires_at,
         approvals: approvals.iter().map(|approval| approval.person.to_string()).collect(),
-        warnings: Vec::new(),
+        warnings: sheet.exceptions.iter().map(|exception| exception.line(content)).collect(),
         rules: Vec::new(),
     }
 }

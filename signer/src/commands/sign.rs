@@ -4,17 +4,16 @@
 //! passphrase of the spending keys is asked for after the words; a refusal writes its receipts too.
 
 use super::approve::frame_size;
-use super::{Place, display, now, unlock};
+use super::{Place, clock, display, now, unlock};
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
 use crate::familiar::Familiar;
 use crate::qr::{Inputs, Output, Written};
-use crate::review::{self, counted};
-use crate::session::{Accountable, Ended, Examined, Signer, Standing};
+use crate::review::{self, Evidence, Sheet, counted};
+use crate::session::{Accountable, Batch, Ended, Examined, Signer};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::{Outcome, Replies};
 use airlock_shared::frames::FrameSize;
-use airlock_shared::words;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -52,65 +51,54 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         Ok(accountable) => accountable,
         Err(examined) => return refuse(&mut signer, *examined, &output, size),
     };
-    show(place, &signer, &accountable, now()?);
     let given = match &args.confirm[..] {
         [] => None,
         [one] => Some(one.as_str()),
         many => return Err(Failure::usage(format!("{} times --confirm for one bundle", many.len()))),
     };
-    let typed = place.console.typed_words(given, &accountable.words_digest())?;
+    let sheets = sheets(&signer, &accountable, now()?)?;
+    let typed = review::ask(&place.console, sheets, given, args.plain, clock)?;
     let known = signer.known_of(accountable.batches());
     let reviewed = accountable.confirm(&typed)?;
-    let master = unlock(signer.vault(), spending)?;
-    let replies = match signer.sign(reviewed, &master, now()?) {
+    let keyring = unlock(signer.vault(), spending)?;
+    let replies = match signer.sign(reviewed, &keyring, now()?) {
         Ok(replies) => replies,
         Err(Ended::Refused(refusal)) => {
-            return refuse(&mut signer, Examined { refusal, authentic: true, batches: known }, &output, size);
+            return refuse(&mut signer, Examined { refusal, authentic: true, batches: known, claimed: None }, &output, size);
         }
         Err(ended) => return Err(ended.into()),
     };
-    drop(master);
+    drop(keyring);
     let files = write(&output, &replies, size)?;
     if args.terminal {
-        display::run(place, "the reply", &replies.to_binary(), Replies::KIND, size)?;
+        display::run("reply", &replies.to_binary(), Replies::KIND, size)?;
     }
     answer(place, &replies, files)
 }
 
-/// Every batch, then what they are about once more, and the words for all.
-fn show(place: &Place, signer: &Signer, accountable: &Accountable, now: u64) {
-    let (console, batches) = (&place.console, accountable.batches());
-    for (number, batch) in (1..).zip(batches) {
-        let envelope = batch.envelope();
-        let content = &envelope.content;
-        console.note(format_args!("--- batch {number} of {} ---", batches.len()));
-        console.note(review::batch(content, batch.digest(), &envelope.approvals, now));
-        for warning in Familiar::of(signer.journal(), signer.policy(), content).warnings(content) {
-            console.note(format_args!("ATTENTION    {warning}"));
-        }
-        console.note(format_args!("verdict      {}", verdict(batch.standing())));
-    }
-    console.note("");
-    for (number, batch) in (1..).zip(batches) {
-        console.note(format_args!("batch {number}: {}", review::recap(&batch.envelope().content)));
-        if batches.len() > 1 {
-            console.note(format_args!("         its approvers typed: {}", words::words(batch.digest())));
-        }
-    }
-    console.note(match batches.len() {
-        1 => "\nThe coordinator's and the approvers' screens must show the same words:",
-        _ => "\nThe coordinator's screen must show the same words for the whole bundle:",
-    });
-    console.note(review::eight_words(&accountable.words_digest()));
+/// What is to be known about each batch of an accepted bundle.
+fn sheets<'a>(signer: &Signer, accountable: &'a Accountable, now: u64) -> Result<Vec<Sheet<'a>>, Failure> {
+    let batches = accountable.batches().iter().enumerate();
+    batches.map(|(number, batch)| sheet(signer, accountable, number, batch, now)).collect()
 }
 
-/// What became of a batch that passes every check, in a person's words.
-pub const fn verdict(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::New => "every rule of the policy passes",
-        Standing::Interrupted => "begun before and interrupted: the same signatures will be made",
-        Standing::Signed(_) => "SIGNED BEFORE: the same signatures will be given again",
-    }
+/// What is to be known about one of them.
+pub fn sheet<'a>(
+    signer: &Signer,
+    accountable: &Accountable,
+    number: usize,
+    batch: &'a Batch,
+    now: u64,
+) -> Result<Sheet<'a>, Failure> {
+    let content = &batch.envelope().content;
+    let familiar = Familiar::of(signer.journal(), signer.policy(), content);
+    Ok(Sheet::of(&Evidence {
+        policy: Some(signer.policy()),
+        verdicts: Some(signer.explain(accountable, number, now)?),
+        standing: Some(batch.standing()),
+        familiar: Some(&familiar),
+        ..Evidence::of(content, &batch.envelope().approvals, now)
+    }))
 }
 
 fn write(output: &Output, replies: &Replies, size: FrameSize) -> Result<Written, Failure> {

@@ -12,7 +12,7 @@ mod reader;
 mod writer;
 
 pub use cbor::{from_cbor, to_cbor};
-pub use json::{from_json, to_json};
+pub use json::{from_foreign_json, from_json, to_json};
 pub use reader::Reader;
 pub use writer::Writer;
 

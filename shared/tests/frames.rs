@@ -8,6 +8,7 @@
 use airlock_shared::Digest;
 use airlock_shared::frames::{
     Decoder, Encoder, FrameError, FrameSize, Level, MAX_PAYLOAD_BYTES, MAX_SYMBOL_NUMBER, Payload, Progress,
+    Taken, Transfers, WhenFull,
 };
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
@@ -119,6 +120,32 @@ proptest! {
                 prop_assert_eq!(&payload.bytes, &bytes);
             }
         }
+    }
+
+    #[test]
+    fn interleaved_transfers_with_loss_and_repetition_all_complete(seed in any::<u64>(), count in 2usize..=4) {
+        let mut dice = Dice(seed);
+        let sent: Vec<Vec<u8>> = (0..count).map(|_| { let length = 1 + dice.below(20_000); dice.bytes(length) }).collect();
+        let mut texts = Vec::new();
+        for (kind, bytes) in sent.iter().enumerate() {
+            let encoder = Encoder::new(bytes, kind as u8, FrameSize::default()).unwrap();
+            let shown: Vec<String> = encoder.frames().filter(|_| dice.below(10) >= 3).collect();
+            texts.extend(shown.clone());
+            texts.extend(shown);
+            texts.extend((0..encoder.source_frames() / 2 + 8).map(|n| encoder.frame(100_000 + n)));
+            texts.push("HTTPS://EXAMPLE.ORG".to_owned());
+        }
+        dice.shuffle(&mut texts);
+        let mut transfers = Transfers::new(8, WhenFull::Forget);
+        for text in &texts {
+            transfers.receive(text).unwrap();
+        }
+        prop_assert_eq!(transfers.under_way().count(), 0);
+        let mut received: Vec<(u8, Vec<u8>)> =
+            transfers.into_complete().into_iter().map(|(_, payload)| (payload.kind, payload.bytes)).collect();
+        received.sort();
+        let sent: Vec<(u8, Vec<u8>)> = sent.into_iter().enumerate().map(|(kind, bytes)| (kind as u8, bytes)).collect();
+        prop_assert_eq!(received, sent);
     }
 
     #[test]
@@ -272,4 +299,38 @@ fn every_qr_size_fills_its_code_and_no_more() {
             assert_eq!(encoder.frame(encoder.source_frames()).len(), most, "repair frames are as long");
         }
     }
+}
+
+#[test]
+fn a_camera_forgets_the_transfer_that_has_not_grown_for_longest() {
+    let encoders: Vec<Encoder> =
+        (0..4).map(|seed| Encoder::new(&Dice(seed).bytes(4000), 1, FrameSize::default()).unwrap()).collect();
+    let mut transfers = Transfers::new(3, WhenFull::Forget);
+    for encoder in &encoders[..3] {
+        assert_eq!(transfers.receive(&encoder.frame(0)), Ok(Taken::New(encoder.transfer_id())));
+    }
+    transfers.receive(&encoders[0].frame(1)).unwrap();
+    assert_eq!(transfers.receive(&encoders[3].frame(0)), Ok(Taken::New(encoders[3].transfer_id())));
+    let mut kept: Vec<String> = transfers.under_way().map(|one| one.id.to_string()).collect();
+    kept.sort();
+    let mut expected = [0, 2, 3].map(|at: usize| encoders[at].transfer_id().to_string());
+    expected.sort();
+    assert_eq!(kept, expected);
+    let mut heap = Transfers::new(1, WhenFull::Refuse);
+    heap.receive(&encoders[0].frame(0)).unwrap();
+    let refused = heap.receive(&encoders[1].frame(0));
+    assert_eq!(refused, Err(FrameError::TooManyTransfers { found: 2, most: 1 }));
+}
+
+#[test]
+fn a_complete_transfer_is_kept_once_and_its_frames_change_nothing() {
+    let bytes = Dice(9).bytes(5000);
+    let encoder = Encoder::new(&bytes, 7, FrameSize::default()).unwrap();
+    let mut transfers = Transfers::new(2, WhenFull::Forget);
+    let taken: Vec<Taken> = encoder.frames().map(|text| transfers.receive(&text).unwrap()).collect();
+    assert_eq!(taken.iter().filter(|taken| **taken == Taken::Complete(encoder.transfer_id())).count(), 1);
+    assert_eq!(taken.last(), Some(&Taken::Repeated));
+    let id = encoder.transfer_id();
+    assert!(id.is_called(&id.to_string()[..4]) && !id.is_called("") && !id.is_called("zz"));
+    assert_eq!(transfers.complete().next(), Some((id, &Payload { kind: 7, bytes })));
 }

@@ -132,8 +132,9 @@ pub struct Decoder {
     others: u32,
 }
 
-struct Gathering {
-    transfer: Transfer,
+/// One transfer's symbols, until they suffice.
+pub(super) struct Gathering {
+    pub(super) transfer: Transfer,
     symbols: BTreeMap<u32, Vec<u8>>,
     attempts: u32,
     attempt_at: usize,
@@ -188,12 +189,17 @@ impl Decoder {
 }
 
 impl Gathering {
-    fn new(transfer: Transfer) -> Self {
+    pub(super) fn new(transfer: Transfer) -> Self {
         let attempt_at = transfer.shape.source_symbols;
         Self { transfer, symbols: BTreeMap::new(), attempts: 0, attempt_at }
     }
 
-    fn receive(&mut self, frame: Frame) -> Result<Progress, FrameError> {
+    /// Different frames received, and how many suffice nearly always.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.symbols.len(), self.transfer.shape.source_symbols)
+    }
+
+    pub(super) fn receive(&mut self, frame: Frame) -> Result<Progress, FrameError> {
         match self.symbols.get(&frame.number) {
             Some(known) if *known == frame.symbol => return Ok(Progress::Repeated),
             Some(_) => return Err(FrameError::ConflictingSymbol { number: frame.number }),

@@ -30,6 +30,7 @@
 
 mod fountain;
 mod gather;
+mod luma;
 mod picture;
 mod readers;
 mod scan;
@@ -37,10 +38,11 @@ mod size;
 pub mod ur;
 
 pub use fountain::{Decoder, Encoder, Payload, Progress};
-pub use gather::{Gathered, Missing, gather};
+pub use gather::{Gathered, Missing, Taken, Transfers, UnderWay, WhenFull, gather};
+pub use luma::Luma;
 pub use picture::{PictureError, QrImage, animation};
-pub use readers::{QrScanner, Rqrr, Rxing, Scanner};
-pub use scan::{Luma, ScanError, frames_of_picture, scan_picture};
+pub use readers::{QrScanner, Scanner};
+pub use scan::{PictureFile, ScanError, frames_of_picture, is_picture, scan_picture};
 pub use size::{FrameSize, Level};
 
 use crate::Digest;
@@ -148,6 +150,14 @@ pub enum FrameError {
         /// The limit.
         most: usize,
     },
+    /// The complete transfers together are longer than the reader allows.
+    #[error("transfers of {found} bytes in all, at most {most} are kept")]
+    TooManyBytes {
+        /// Bytes of all complete transfers.
+        found: usize,
+        /// The limit.
+        most: usize,
+    },
     /// More symbols than any honest transfer needs, and still no solution. The transfer starts again.
     #[error("transfer {transfer} has no solution after {symbols} symbols; it starts again")]
     Unsolvable {
@@ -163,6 +173,11 @@ pub enum FrameError {
 pub struct TransferId([u8; 8]);
 
 impl TransferId {
+    /// Is this what a person calls it: its hex, or the beginning of that?
+    pub fn is_called(self, name: &str) -> bool {
+        !name.is_empty() && hex::encode(self.0).starts_with(&name.to_lowercase())
+    }
+
     fn of(digest: &Digest) -> Self {
         let mut id = [0; 8];
         id.copy_from_slice(&digest.as_bytes()[..8]);
@@ -260,6 +275,12 @@ impl Frame {
         bytes.extend_from_slice(symbol);
         bytes.extend_from_slice(&checksum(&bytes));
         base45::encode(bytes)
+    }
+
+    /// Is it one of ours, whole, or a part of a Uniform Resource, which hardware wallets show?
+    fn is_ours(text: &str) -> bool {
+        matches!(Self::read(text), Ok(Some(_)))
+            || text.get(..3).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ur:"))
     }
 
     /// Reads a text; `None` if it is not one of ours.

@@ -1,13 +1,13 @@
-//! The readers of QR codes, behind one trait: rxing, and rqrr for a second opinion.
+//! The reader of QR codes: rxing, asked about a picture in the sizes and the smoothness in which it reads best.
 //!
-//! `scan.rs` and the signer's camera call them. Pictures are hostile: ones full of finder patterns make
-//! either reader try every combination (measured on one megapixel of them: twelve seconds, and more
-//! than three minutes), so candidates are counted first and combinations are capped. What must stay
-//! true: a reader's panic is a picture without codes, and pictures of that kind cost seconds at most. The gate
-//! counts what rxing would take for a pattern, so a picture drawn for rqrr alone may still be slow, and
-//! there is no clock here: who scans does so where a person can stop it, or on a thread with a deadline.
+//! `scan.rs`, and the signer for its camera, call it. Measured on pictures of version 20 and 25 (see
+//! `examples/frames_bench_pictures.rs`): large pictures are read faster and better at half their size, and noisy
+//! ones after smoothing; a second library read nothing that this does not. Pictures are hostile: ones full
+//! of finder patterns make a reader try every combination, so candidates are counted first and combinations
+//! are capped. What must stay true: a panic of the library is a picture without codes, and no picture costs more than
+//! a second or so (there is no clock here; the signer reads on threads with a deadline all the same).
 
-use super::Luma;
+use super::{Frame, Luma};
 use rxing::common::{BitMatrix, DetectorRXingResult as _, HybridBinarizer};
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer as _, Luma8LuminanceSource};
@@ -15,48 +15,59 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Finds and reads the QR codes of a picture.
 pub trait Scanner {
-    /// The texts of all codes that were found and read; none is no error.
+    /// The texts of all codes that were found and read, each once; none is no error.
     fn scan(&self, picture: &Luma) -> Vec<String>;
 }
 
-/// The reader that copes best with camera pictures.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rxing;
-
-/// A second opinion, good at screenshots and files, which is what it is asked about.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rqrr;
-
-/// What Airlock uses: [`Rxing`] first, and [`Rqrr`] where that finds nothing.
+/// What Airlock uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QrScanner;
 
-impl Scanner for Rxing {
-    fn scan(&self, picture: &Luma) -> Vec<String> {
-        guarded(|| read_with_rxing(&black_and_white(picture)?))
-    }
-}
-
-impl Scanner for Rqrr {
-    fn scan(&self, picture: &Luma) -> Vec<String> {
-        guarded(|| read_with_rqrr(&black_and_white(picture)?))
-    }
-}
+/// Pictures with more pixels are tried at half their size first: a version 20 that fills such a picture has
+/// more than six pixels a module, and three are enough.
+const SMALL_PIXELS: usize = 700_000;
+/// Larger ones are not smoothed as they are, only at half their size and less: it takes time and memory.
+const SMOOTHED_PIXELS_MAX: usize = 1 << 22;
 
 impl Scanner for QrScanner {
+    /// The smallest size first, then the same again smoothed. It ends with the first look at which a frame
+    /// appears: other codes in the picture may be easier to read, and must not hide it.
     fn scan(&self, picture: &Luma) -> Vec<String> {
-        guarded(|| {
-            let bits = black_and_white(picture)?;
-            read_with_rxing(&bits).or_else(|| read_with_rqrr(&bits))
-        })
+        let mut halves = Vec::new();
+        while halves.last().unwrap_or(picture).pixels().len() > SMALL_PIXELS {
+            halves.push(halves.last().unwrap_or(picture).halved());
+        }
+        let sizes = || halves.iter().rev().chain([picture]);
+        let mut texts = Vec::new();
+        for size in sizes() {
+            if look(size, &mut texts) {
+                return texts;
+            }
+        }
+        for size in sizes().filter(|size| size.pixels().len() <= SMOOTHED_PIXELS_MAX) {
+            if look(&size.smoothed().smoothed(), &mut texts) {
+                break;
+            }
+        }
+        texts
     }
+}
+
+/// Adds what is read and not yet known; tells whether a frame is among it.
+fn look(picture: &Luma, texts: &mut Vec<String>) -> bool {
+    for text in guarded(|| read(&black_and_white(picture)?)) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.iter().any(|text| Frame::is_ours(text))
 }
 
 fn guarded(read: impl FnOnce() -> Option<Vec<String>>) -> Vec<String> {
     catch_unwind(AssertUnwindSafe(read)).ok().flatten().unwrap_or_default()
 }
 
-/// The smallest QR code has 21 modules, and the readers do not expect less.
+/// The smallest QR code has 21 modules, and the reader does not expect less.
 const SIDE_MIN_PIXELS: u32 = 21;
 
 /// Black is true. The threshold follows the brightness of the neighbourhood.
@@ -69,24 +80,24 @@ fn black_and_white(picture: &Luma) -> Option<BitMatrix> {
     HybridBinarizer::new(source).get_black_matrix().ok().cloned()
 }
 
-/// Candidates that rxing may look at. A code has three finder patterns, and each row of its modules
+/// Candidates that may be looked at. A code has three finder patterns, and each row of its modules
 /// some three places that look like one: a full version 20 has about 300 in all, a full version 40
 /// about 1,000.
-const RXING_CANDIDATES_MAX: usize = 20_000;
+const CANDIDATES_MAX: usize = 20_000;
 /// Finder patterns that are combined, and combinations that are tried, the most plausible first.
-const RXING_PATTERNS_MAX: usize = 256;
-const RXING_COMBINATIONS_MAX: usize = 1000;
+const PATTERNS_MAX: usize = 256;
+const COMBINATIONS_MAX: usize = 1000;
 
 /// The same steps as rxing's own reader of several codes, with an end to each.
-fn read_with_rxing(bits: &BitMatrix) -> Option<Vec<String>> {
-    if candidates(bits, RXING_CANDIDATES_MAX) == RXING_CANDIDATES_MAX {
+fn read(bits: &BitMatrix) -> Option<Vec<String>> {
+    if candidates(bits, CANDIDATES_MAX) == CANDIDATES_MAX {
         return None;
     }
     let mut patterns = detector::FindFinderPatterns(bits, true, 0);
-    patterns.truncate(RXING_PATTERNS_MAX);
+    patterns.truncate(PATTERNS_MAX);
     let mut used = Vec::new();
     let mut texts = Vec::new();
-    for set in detector::GenerateFinderPatternSets(&mut patterns).iter().take(RXING_COMBINATIONS_MAX) {
+    for set in detector::GenerateFinderPatternSets(&mut patterns).iter().take(COMBINATIONS_MAX) {
         let corners = [set.bl, set.tl, set.tr];
         if corners.iter().any(|corner| used.contains(corner)) {
             continue;
@@ -100,31 +111,9 @@ fn read_with_rxing(bits: &BitMatrix) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-/// rqrr compares every pattern with every other and copies the picture for each pair (measured: half a
-/// second for a hundred patterns, five seconds for four hundred), so it gets little to look at: no more
-/// than a large screenshot with a few codes has.
-const RQRR_PATTERNS_MAX: usize = 48;
-const RQRR_CANDIDATES_MAX: usize = 1500;
-const RQRR_PIXELS_MAX: u64 = 1 << 22;
-
-fn read_with_rqrr(bits: &BitMatrix) -> Option<Vec<String>> {
-    let (width, height) = (bits.width(), bits.height());
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > RQRR_PIXELS_MAX || candidates(bits, RQRR_CANDIDATES_MAX) == RQRR_CANDIDATES_MAX {
-        return None;
-    }
-    if detector::FindFinderPatterns(bits, true, 0).len() > RQRR_PATTERNS_MAX {
-        return None;
-    }
-    let is_black = |x: usize, y: usize| bits.get(x as u32, y as u32);
-    let mut picture = rqrr::PreparedImage::prepare_from_bitmap(width as usize, height as usize, is_black);
-    let codes = picture.detect_grids();
-    Some(codes.iter().filter_map(|code| code.decode().ok()).map(|(_, text)| text).collect())
-}
-
 /// How many places have dark and light runs of about 1:1:3:1:1 in a row, as finder patterns have, and
-/// not also in the row above; counting stops at `limit`. The tolerance is wider than either reader's,
-/// so that neither finds more patterns than are counted here.
+/// not also in the row above; counting stops at `limit`. The tolerance is wider than the reader's,
+/// so that it finds no more patterns than are counted here.
 fn candidates(bits: &BitMatrix, limit: usize) -> usize {
     let mut count = 0;
     let mut above = Vec::new();
@@ -203,8 +192,7 @@ mod tests {
             let bits = black_and_white(&wall(side, step, scale)).unwrap();
             let patterns = (side / step) * (side / step);
             assert!(candidates(&bits, usize::MAX) >= patterns, "every pattern is a candidate");
-            assert_eq!(read_with_rqrr(&bits), None);
-            assert_eq!(read_with_rxing(&bits), None);
+            assert_eq!(read(&bits), None);
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Picture files to frame texts, and the grey picture that every reader works on.
+//! Picture files to grey pictures, one after the other, and to frame texts.
 //!
-//! The signer's camera gives [`Luma`] pictures to a [`Scanner`]; files go through [`frames_of_picture`].
-//! Both come from outside, so sizes are checked before pixels are decoded, and the formats' decoders
-//! run with limits and inside `catch_unwind`. What must stay true: a picture can be refused or show
-//! nothing, and that is all it can do.
+//! The signer's camera makes [`Luma`] pictures itself or from JPEG; files of PNG, GIF and JPEG go through
+//! [`PictureFile`] or, all in one, [`frames_of_picture`]. All come from outside, so sizes are checked before
+//! pixels are decoded, and the formats' decoders run with limits and inside `catch_unwind`. What must stay
+//! true: a picture can be refused or show nothing, and that is all it can do.
 
+use super::Luma;
 use super::{QrScanner, Scanner};
-use image::codecs::{gif::GifDecoder, png::PngDecoder};
-use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, Limits, RgbaImage};
+use image::codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder};
+use image::{AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageError, Limits};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,11 +18,13 @@ const FILE_MAX_BYTES: usize = 64 << 20;
 const PIXELS_MAX: u64 = 1 << 24;
 /// The longest side of a picture.
 const SIDE_MAX_PIXELS: u32 = 8192;
+/// The most pixels of an animation's screen, which its decoder keeps twice in colour.
+const SCREEN_PIXELS_MAX: u64 = 1 << 23;
 /// The most pictures of an animation, and their pixels together: more than the longest transfer needs.
 const ANIMATION_FRAMES_MAX: usize = 8192;
 const ANIMATION_PIXELS_MAX: u64 = 1 << 31;
-/// What a decoder of a file format may allocate: three times the largest picture in colour.
-const DECODER_ALLOCATION_MAX_BYTES: u64 = 3 * 4 * PIXELS_MAX;
+/// What a decoder of a file format may allocate: the largest picture in colour, and half of it again.
+const DECODER_ALLOCATION_MAX_BYTES: u64 = 6 * PIXELS_MAX;
 
 /// Why a picture was not looked at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,8 +61,8 @@ pub enum ScanError {
         /// Pictures looked at.
         frames: usize,
     },
-    /// The file is neither PNG nor GIF.
-    #[error("the file is neither a PNG nor a GIF picture")]
+    /// The file is none of the formats that are read.
+    #[error("the file is neither a PNG, a GIF nor a JPEG picture")]
     UnknownFormat,
     /// The file is damaged, or it wants more memory than it may have.
     #[error("the picture file cannot be decoded: {reason}")]
@@ -69,57 +72,8 @@ pub enum ScanError {
     },
 }
 
-/// A picture in grey levels, row by row, 0 black to 255 white; its size is within the limits.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Luma {
-    width: u32,
-    height: u32,
-    pixels: Vec<u8>,
-}
-
-impl Luma {
-    /// `pixels` are `width * height` grey levels, at most 2^24 of them and 8,192 in a row or column.
-    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, ScanError> {
-        check_size(width, height)?;
-        if pixels.len() as u64 != u64::from(width) * u64::from(height) {
-            return Err(ScanError::PixelCount { found: pixels.len(), width, height });
-        }
-        Ok(Self { width, height, pixels })
-    }
-
-    /// Pixels in a row.
-    pub fn width(&self) -> u32 {
-        self.width
-    }
-
-    /// Rows.
-    pub fn height(&self) -> u32 {
-        self.height
-    }
-
-    /// The grey levels, row by row.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    /// Transparent pixels count as white, as on paper.
-    fn of_rgba(image: &RgbaImage) -> Result<Self, ScanError> {
-        let pixels = image.pixels().map(|pixel| {
-            let [r, g, b, a] = pixel.0.map(u32::from);
-            let grey = (299 * r + 587 * g + 114 * b) / 1000;
-            ((grey * a + 255 * (255 - a)) / 255) as u8
-        });
-        Self::new(image.width(), image.height(), pixels.collect())
-    }
-}
-
-impl std::fmt::Debug for Luma {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Luma({} x {})", self.width, self.height)
-    }
-}
-
-fn check_size(width: u32, height: u32) -> Result<(), ScanError> {
+/// Is a picture of this size looked at?
+pub(super) fn check_size(width: u32, height: u32) -> Result<(), ScanError> {
     let pixels = u64::from(width) * u64::from(height);
     if width > SIDE_MAX_PIXELS || height > SIDE_MAX_PIXELS || pixels > PIXELS_MAX {
         return Err(ScanError::TooLarge { width, height });
@@ -127,7 +81,30 @@ fn check_size(width: u32, height: u32) -> Result<(), ScanError> {
     Ok(())
 }
 
-/// The texts of the QR codes in a PNG or GIF file, in the order of an animation's pictures, read by
+/// Is it a file of a format that is read, by its first bytes?
+pub fn is_picture(file: &[u8]) -> bool {
+    Format::of(file).is_some()
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Png,
+    Gif,
+    Jpeg,
+}
+
+impl Format {
+    fn of(file: &[u8]) -> Option<Self> {
+        match file {
+            [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', ..] => Some(Self::Gif),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            _ => None,
+        }
+    }
+}
+
+/// The texts of the QR codes in a PNG, GIF or JPEG file, in the order of an animation's pictures, read by
 /// [`QrScanner`].
 pub fn frames_of_picture(file: &[u8]) -> Result<Vec<String>, ScanError> {
     scan_picture(file, &QrScanner)
@@ -135,45 +112,100 @@ pub fn frames_of_picture(file: &[u8]) -> Result<Vec<String>, ScanError> {
 
 /// As [`frames_of_picture`], with a scanner of the caller's choice.
 pub fn scan_picture(file: &[u8], scanner: &dyn Scanner) -> Result<Vec<String>, ScanError> {
-    if file.len() > FILE_MAX_BYTES {
-        return Err(ScanError::FileTooLong { found: file.len(), limit: FILE_MAX_BYTES });
-    }
-    // The formats' decoders see foreign bytes too.
-    catch_unwind(AssertUnwindSafe(|| match file {
-        [0x89, b'P', b'N', b'G', ..] => scan_png(file, scanner),
-        [b'G', b'I', b'F', b'8', ..] => scan_gif(file, scanner),
-        _ => Err(ScanError::UnknownFormat),
-    }))
-    .unwrap_or_else(|_| Err(ScanError::Damaged { reason: "the decoder gave up".to_owned() }))
-}
-
-fn scan_png(file: &[u8], scanner: &dyn Scanner) -> Result<Vec<String>, ScanError> {
-    let decoder = PngDecoder::with_limits(Cursor::new(file), limits()).map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    check_size(width, height)?;
-    let picture = match DynamicImage::from_decoder(decoder).map_err(damaged)? {
-        DynamicImage::ImageLuma8(grey) => Luma::new(width, height, grey.into_raw())?,
-        other => Luma::of_rgba(&other.to_rgba8())?,
-    };
-    Ok(scanner.scan(&picture))
-}
-
-fn scan_gif(file: &[u8], scanner: &dyn Scanner) -> Result<Vec<String>, ScanError> {
-    let mut decoder = GifDecoder::new(Cursor::new(file)).map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    check_size(width, height)?;
-    decoder.set_limits(limits()).map_err(damaged)?;
-    let pixels = (u64::from(width) * u64::from(height)).max(1);
-    let frames_max = ANIMATION_FRAMES_MAX.min((ANIMATION_PIXELS_MAX / pixels) as usize);
     let mut texts = Vec::new();
-    for (index, frame) in decoder.into_frames().enumerate() {
-        if index == frames_max {
-            return Err(ScanError::AnimationTooLong { frames: index });
-        }
-        let picture = Luma::of_rgba(frame.map_err(damaged)?.buffer())?;
-        texts.extend(scanner.scan(&picture));
+    for picture in PictureFile::open(file)? {
+        texts.extend(scanner.scan(&picture?));
     }
     Ok(texts)
+}
+
+/// The pictures of one file, decoded one at a time; it ends after the first error.
+pub struct PictureFile<'a> {
+    still: Option<Luma>,
+    animation: Option<Frames<'a>>,
+    taken: usize,
+    most: usize,
+}
+
+impl<'a> PictureFile<'a> {
+    /// Decodes a PNG or JPEG file, or the beginning of a GIF file.
+    pub fn open(file: impl AsRef<[u8]> + 'a) -> Result<Self, ScanError> {
+        Self::open_within(file, PIXELS_MAX)
+    }
+
+    /// The same for pictures of at most so many pixels.
+    pub fn open_within(file: impl AsRef<[u8]> + 'a, pixels_max: u64) -> Result<Self, ScanError> {
+        let found = file.as_ref().len();
+        if found > FILE_MAX_BYTES {
+            return Err(ScanError::FileTooLong { found, limit: FILE_MAX_BYTES });
+        }
+        let format = Format::of(file.as_ref()).ok_or(ScanError::UnknownFormat)?;
+        let file = Cursor::new(file);
+        guarded(move || match format {
+            Format::Png => still(PngDecoder::with_limits(file, limits()).map_err(damaged)?, pixels_max),
+            Format::Jpeg => still(JpegDecoder::new(file).map_err(damaged)?, pixels_max),
+            Format::Gif => {
+                let mut decoder = GifDecoder::new(file).map_err(damaged)?;
+                let (width, height) = decoder.dimensions();
+                let pixels = u64::from(width) * u64::from(height);
+                check_size(width, height)?;
+                if pixels > SCREEN_PIXELS_MAX.min(pixels_max) {
+                    return Err(ScanError::TooLarge { width, height });
+                }
+                decoder.set_limits(limits()).map_err(damaged)?;
+                let most = ANIMATION_FRAMES_MAX.min((ANIMATION_PIXELS_MAX / pixels.max(1)) as usize);
+                Ok(Self { still: None, animation: Some(decoder.into_frames()), taken: 0, most })
+            }
+        })
+    }
+
+    fn advance(&mut self) -> Option<Result<Luma, ScanError>> {
+        let Some(animation) = &mut self.animation else { return self.still.take().map(Ok) };
+        let frame = animation.next()?;
+        if self.taken == self.most {
+            return Some(Err(ScanError::AnimationTooLong { frames: self.taken }));
+        }
+        self.taken += 1;
+        Some(frame.map_err(damaged).and_then(|frame| Luma::of_rgba(frame.into_buffer())))
+    }
+}
+
+impl Iterator for PictureFile<'_> {
+    type Item = Result<Luma, ScanError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let picture = guarded(|| Ok(self.advance())).unwrap_or_else(|error| Some(Err(error)));
+        if matches!(picture, Some(Err(_))) {
+            self.animation = None;
+        }
+        picture
+    }
+}
+
+/// The formats' decoders see foreign bytes.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ScanError::Damaged { reason: "the decoder gave up".to_owned() }))
+}
+
+/// One whole picture, in whatever colours it came.
+fn still<'a>(mut decoder: impl ImageDecoder, pixels_max: u64) -> Result<PictureFile<'a>, ScanError> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height)?;
+    if u64::from(width) * u64::from(height) > pixels_max {
+        return Err(ScanError::TooLarge { width, height });
+    }
+    decoder.set_limits(limits()).map_err(damaged)?;
+    if decoder.total_bytes() > DECODER_ALLOCATION_MAX_BYTES {
+        return Err(ScanError::TooLarge { width, height });
+    }
+    let picture = match DynamicImage::from_decoder(decoder).map_err(damaged)? {
+        DynamicImage::ImageLuma8(grey) => Luma::new(width, height, grey.into_raw())?,
+        DynamicImage::ImageRgb8(colour) => Luma::of_rgb(&colour)?,
+        DynamicImage::ImageRgba8(colour) => Luma::of_rgba(colour)?,
+        other => Luma::of_rgba(other.into_rgba8())?,
+    };
+    Ok(PictureFile { still: Some(picture), animation: None, taken: 0, most: 1 })
 }
 
 fn limits() -> Limits {

@@ -35,6 +35,29 @@ create table deposit_addresses (
 create index deposit_addresses_by_address on deposit_addresses (address);
 create index deposit_addresses_by_user on deposit_addresses (user_id, xpub, label);
 
+-- Ranges of a network's deposit addresses that its signer attested (binary document, hex). The newest range that has
+-- an index proves it.
+create table deposit_attestations (
+    digest text primary key,
+    network text not null references deposit_xpubs (network),
+    first_index bigint not null check (first_index between 0 and 2147483647),
+    address_count bigint not null check (address_count between 1 and 100000),
+    document text not null,
+    imported_by text not null,
+    made_at bigint not null
+);
+
+create index deposit_attestations_by_network on deposit_attestations (network, first_index);
+
+-- The leaves of a range's tree (hex), 256 to a row, and the root over the row's own.
+create table attested_leaves (
+    attestation text not null references deposit_attestations (digest),
+    chunk bigint not null check (chunk between 0 and 390),
+    leaves text not null,
+    root text not null,
+    primary key (attestation, chunk)
+);
+
 create table deposits (
     id text primary key,
     network text not null,
@@ -93,3 +116,6 @@ create table quarantined_logs (
     made_at bigint not null,
     primary key (network, tx_id, ordinal)
 );
+
+-- append-only: deposit_attestations
+-- append-only: attested_leaves

@@ -48,13 +48,15 @@ create table batch_transitions (
     primary key (batch_id, number)
 );
 
+-- One approval per person counts: where both are here, the device's.
 create table batch_approvals (
     batch_id text not null references batches (id),
     person text not null,
+    method text not null check (method in ('device', 'passkey')),
     approval text not null,
     brought_by text not null,
     made_at bigint not null,
-    primary key (batch_id, person)
+    primary key (batch_id, person, method)
 );
 
 -- One answer per signer and batch, as it came (binary, hex).

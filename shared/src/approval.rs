@@ -71,6 +71,16 @@ pub enum Proof {
     },
 }
 
+impl Proof {
+    /// `device` or `passkey`.
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Device { .. } => "device",
+            Self::Passkey { .. } => "passkey",
+        }
+    }
+}
+
 /// What an approver signs: everything but the proof, bound to the content.
 pub fn statement(content: &Digest, person: &PersonId, seen: Option<&SeenHead>) -> Digest {
     struct Statement<'a>(&'a Digest, &'a PersonId, Option<&'a SeenHead>);

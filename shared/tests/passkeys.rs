@@ -6,7 +6,8 @@
 
 use airlock_shared::Digest;
 use airlock_shared::approval::passkey::{
-    Asserted, Assertion, Counter, Expected, MAX_DATA_BYTES, PasskeyError, challenge, compare, verify,
+    Asserted, Assertion, Counter, Expected, MAX_DATA_BYTES, PasskeyError, base64url, challenge, compare,
+    from_base64url, verify,
 };
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey};
@@ -299,6 +300,20 @@ fn a_public_key_is_a_point_in_its_uncompressed_form() {
     hybrid[0] = 6 | (hybrid[64] & 1);
     for key in [off_curve, hybrid, [0; 65]] {
         assert_eq!(verify(&assertion, &key, &expected), Err(PasskeyError::PublicKey));
+    }
+}
+
+#[test]
+fn bytes_have_one_spelling_in_base64url() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    for end in 0..bytes.len() {
+        let text = base64url(&bytes[..end]);
+        assert_eq!(from_base64url(&text, end).as_deref(), Some(&bytes[..end]));
+    }
+    assert_eq!(base64url(&[0xfb, 0xff, 0xfe]), "-__-");
+    // Padding, the other alphabet, bits that are not there, a letter too many, white space, too long.
+    for text in ["AA==", "+//+", "AB", "A", "AAAAA", "AA A", "AAAA"] {
+        assert_eq!(from_base64url(text, 2), None, "{text}");
     }
 }
 

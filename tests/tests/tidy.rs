@@ -74,9 +74,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("energy", &["ledger", "chain"]),
     // Money to a deposit address or wallet of our own would come back: requests ask whose an address is.
     ("withdrawals", &["ledger", "chain", "outbox", "deposits", "pairing"]),
-    ("deposits", &["ledger", "chain"]),
+    // An attestation of deposit addresses is taken from a paired signer only.
+    ("deposits", &["ledger", "chain", "pairing"]),
     // Reserves are read where deposits lie.
     ("treasury", &["ledger", "chain", "deposits", "pairing"]),
+    // Reads everybody's rows and writes none.
+    ("export", &["ledger", "chain", "batches", "pairing", "withdrawals"]),
     ("batches", &["ledger", "chain", "energy", "outbox", "pairing", "treasury", "withdrawals"]),
 ];
 const FLOOR: &[&str] = &["alerts", "api", "app", "audit", "clock", "config", "db", "people"];

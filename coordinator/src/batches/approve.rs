@@ -1,7 +1,8 @@
 //! Approvals of a batch: the request that approvers' devices decode, and the proofs that come back.
 //!
 //! `http.rs` calls both. What counts is the signer's own rule over the same proof; accepting here fails early. What must stay
-//! true: an approval is over exactly this content, by the device that the policy names, never by the batch's creator.
+//! true: an approval is over exactly this content, by a device or passkey that the policy names for this person, never by the
+//! batch's creator; who approved by a passkey may still approve on their device, which then counts.
 
 use super::store::{self, Batch};
 use super::{BatchError, State};
@@ -27,8 +28,7 @@ pub async fn policy(db: &mut Db, batch: &Batch) -> Result<SignedPolicy, BatchErr
     policy.ok_or_else(|| BatchError::NoPolicy { signer: batch.signer.to_string() })
 }
 
-/// Accepts what an approver's device answered; the approvals that the batch has now. The same person's second
-/// approval changes nothing.
+/// Accepts what approvers' devices answered; the approvals that the batch has now.
 pub async fn accept(
     app: &App,
     batch: &str,
@@ -39,6 +39,17 @@ pub async fn accept(
         .iter()
         .map(|bytes| document::read::<ApprovalReply>(bytes))
         .collect::<Result<Vec<_>, _>>()?;
+    accept_replies(app, batch, replies, who).await
+}
+
+/// The same for replies that are no documents: what a browser asserted. The same person's second approval by the same
+/// method changes nothing.
+pub async fn accept_replies(
+    app: &App,
+    batch: &str,
+    replies: Vec<ApprovalReply>,
+    who: &str,
+) -> Result<Vec<Approval>, BatchError> {
     let (id, who) = (batch.to_owned(), who.to_owned());
     app.writer
         .commit(move |unit| {
@@ -56,16 +67,15 @@ pub async fn accept(
                         let (expected, found) = (batch.content_digest.to_string(), reply.content.to_string());
                         return Err(BatchError::OtherContent { expected, found });
                     }
-                    let given = approvals.iter().any(|one| one.person == reply.approval.person);
-                    let mut judged = Vec::new();
+                    let mut judged = approvals.clone();
                     let digest = &batch.content_digest;
                     approver::accept(&mut judged, reply.approval.clone(), &content, digest, &policy.policy)?;
-                    if !given {
-                        store::insert_approval(db, &id, &reply.approval, &who, now).await?;
-                        approvals.append(&mut judged);
+                    let given = approvals.iter().find(|one| one.person == reply.approval.person);
+                    let adds = given.is_none_or(|given| given.proof.method() > reply.approval.proof.method());
+                    if adds && store::insert_approval(db, &id, &reply.approval, &who, now).await? {
+                        approvals = judged;
                     }
                 }
-                approvals.sort_by(|a, b| a.person.cmp(&b.person));
                 Ok(approvals)
             })
         })

@@ -8,7 +8,7 @@ use super::create::{self, Request as CreateRequest};
 use super::exchange::{self, Frames};
 use super::intake::{self, IntakeError};
 use super::store::{self, Batch, SealedBundle, Transition};
-use super::{BatchError, LeftOut, approve, close, file};
+use super::{BatchError, LeftOut, approve, close, file, passkey};
 use crate::alerts;
 use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
@@ -48,6 +48,8 @@ pub fn router() -> Router<App> {
         .route("/v1/batches/{id}/approval-request.gif", get(approval_request_gif))
         .route("/v1/batches/{id}/approval-request/frames/{file}", get(approval_request_frame))
         .route("/v1/batches/{id}/approvals", post(approve_batch))
+        .route("/v1/batches/{id}/passkey-options", get(passkey_options))
+        .route("/v1/batches/{id}/passkey-approvals", post(approve_by_passkey))
         .route("/v1/batches/{id}/signed-batch.json", get(signed_batch))
         .route("/v1/bundles", post(seal))
         .route("/v1/bundles/{id}", get(show_bundle))
@@ -192,6 +194,7 @@ async fn shown(app: &App, db: &mut Db, batch: &Batch) -> Result<Value, ApiError>
         "digest": batch.policy.to_string(),
     });
     value["approvals"] = json!(people);
+    value["methods"] = methods(&approvals);
     value["approvals_required"] = json!(policy.policy.approvals.required);
     value["items"] = items(db, batch).await?;
     value["history"] = store::history(db, &batch.id).await?.iter().map(shown_transition).collect();
@@ -295,16 +298,57 @@ async fn approve_batch(
 ) -> Result<Json<Value>, ApiError> {
     caller.operator()?;
     let documents = parts.documents(ApprovalReply::KIND).await?;
-    let approvals: Vec<Approval> = approve::accept(&app, &id, documents, &caller.to_string()).await?;
+    let approvals = approve::accept(&app, &id, documents, &caller.to_string()).await?;
+    Ok(Json(approved(&app, &id, &approvals).await?))
+}
+
+async fn approved(app: &App, id: &str, approvals: &[Approval]) -> Result<Value, ApiError> {
     let people: Vec<_> = approvals.iter().map(|approval| approval.person.to_string()).collect();
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, &id).await?;
+    let batch = store::get(&mut db, id).await?;
     let policy = approve::policy(&mut db, &batch).await?;
     let required = policy.policy.approvals.required;
-    Ok(Json(json!({
-        "batch": id, "approvals": people, "approvals_required": required,
+    Ok(json!({
+        "batch": id, "approvals": people, "methods": methods(approvals), "approvals_required": required,
         "enough": people.len() as u64 >= required,
-    })))
+    }))
+}
+
+/// Person to `device` or `passkey`.
+fn methods(approvals: &[Approval]) -> Value {
+    approvals.iter().map(|one| (one.person.to_string(), json!(one.proof.method()))).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPerson {
+    person: String,
+}
+
+async fn passkey_options(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<OfPerson>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, &id).await?;
+    let options = passkey::options(&mut db, &batch, &query.person).await?;
+    Ok(Json(options.ok_or_else(|| ApiError::not_found("passkey of this person in the batch's policy"))?))
+}
+
+async fn approve_by_passkey(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<passkey::Asserted>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let batch = store::get(&mut *app.db.reader().await?, &id).await?;
+    let replies = vec![body.reply(&batch)?];
+    let approvals = approve::accept_replies(&app, &id, replies, &caller.to_string()).await?;
+    Ok(Json(approved(&app, &id, &approvals).await?))
 }
 
 async fn signed_batch(
@@ -520,6 +564,7 @@ impl From<BatchError> for ApiError {
             BatchError::Network(_) => Self::refused("unknown_network", text),
             BatchError::Asset { .. } => Self::refused("unknown_asset", text),
             BatchError::Person { .. } => Self::refused("bad_person", text),
+            BatchError::Passkey { .. } => Self::refused("bad_assertion", text),
             BatchError::NoWallet { .. } => Self::conflict("no_wallet", text),
             BatchError::Suspended { .. } => Self::conflict("signer_suspended", text),
             BatchError::NoPolicy { .. } => Self::conflict("no_policy", text),

@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod file;
 pub mod http;
 pub mod intake;
+pub mod passkey;
 mod settle;
 pub mod state;
 pub mod store;
@@ -80,6 +81,14 @@ pub enum BatchError {
     Person {
         /// Who.
         found: String,
+    },
+    /// A part of a passkey's assertion cannot be read.
+    #[error("credential: {field} is base64url without padding of at most {limit} bytes")]
+    Passkey {
+        /// Which member.
+        field: &'static str,
+        /// The most bytes it may have.
+        limit: usize,
     },
     /// No hot wallet is known.
     #[error("{network} has no hot wallet of a paired signer: pair it and import its wallets")]

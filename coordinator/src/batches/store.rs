@@ -249,7 +249,17 @@ pub async fn history(db: &mut Db, id: &str) -> Result<Vec<Transition>, BatchErro
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// Adds a person's approval; false if they approved before.
+/// The next batches above an id, in the order of ids, for the export.
+pub async fn page_after(db: &mut Db, id: &str, limit: i64) -> Result<Vec<Batch>, BatchError> {
+    let rows = sqlx::query(columns!("where id > $1 order by id limit $2"))
+        .bind(id)
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Adds a person's approval; false if they approved before by the same method.
 pub async fn insert_approval(
     db: &mut Db,
     batch: &str,
@@ -258,11 +268,12 @@ pub async fn insert_approval(
     now: UnixMillis,
 ) -> Result<bool, BatchError> {
     let done = sqlx::query(
-        "insert into batch_approvals (batch_id, person, approval, brought_by, made_at) \
-         values ($1, $2, $3, $4, $5) on conflict do nothing",
+        "insert into batch_approvals (batch_id, person, method, approval, brought_by, made_at) \
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
     )
     .bind(batch)
     .bind(approval.person.as_str())
+    .bind(approval.proof.method())
     .bind(hex::encode(form::to_cbor(approval)))
     .bind(by)
     .bind(now)
@@ -271,13 +282,14 @@ pub async fn insert_approval(
     Ok(done.rows_affected() == 1)
 }
 
-/// The approvals of a batch, by person.
+/// The approvals of a batch, by person; who approved by a passkey and by a device counts by the device.
 pub async fn approvals(db: &mut Db, batch: &str) -> Result<Vec<Approval>, BatchError> {
-    let rows: Vec<String> =
-        sqlx::query_scalar("select approval from batch_approvals where batch_id = $1 order by person")
-            .bind(batch)
-            .fetch_all(db)
-            .await?;
+    let rows: Vec<String> = sqlx::query_scalar(
+        "select approval from batch_approvals where batch_id = $1 order by person, method",
+    )
+    .bind(batch)
+    .fetch_all(db)
+    .await?;
     let read = |stored: String| {
         let bytes = hex::decode(stored).map_err(|_| corrupt(format!("approval of batch {batch}")))?;
         form::from_cbor("approval", &bytes)
@@ -285,7 +297,8 @@ pub async fn approvals(db: &mut Db, batch: &str) -> Result<Vec<Approval>, BatchE
     };
     let mut approvals: Vec<Approval> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
     // The database's collation may differ from byte order.
-    approvals.sort_by(|a, b| a.person.cmp(&b.person));
+    approvals.sort_by(|a, b| (&a.person, a.proof.method()).cmp(&(&b.person, b.proof.method())));
+    approvals.dedup_by(|second, first| second.person == first.person);
     Ok(approvals)
 }
 

@@ -5,6 +5,7 @@
 //! deposit (no other account's xpub may be here); an index is never given to two users, and a user has the same address on every
 //! network that shares an xpub, so that money sent on the wrong one is still theirs.
 
+use super::attestation;
 use crate::app::App;
 use crate::db::Db;
 use crate::ledger::{LedgerError, Unit};
@@ -68,6 +69,28 @@ pub enum AddressError {
     /// The network has no xpub yet.
     #[error("network {0} has no deposit account yet: import the signer's xpub export first")]
     NoXpub(Network),
+    /// The signer attested ranges of the network's addresses, and this index is in none.
+    #[error("index {index} of {network} is not attested: import the signer's attestation of a further range")]
+    NotAttested {
+        /// Which.
+        network: Network,
+        /// The index.
+        index: i64,
+    },
+    /// An attestation that is not taken.
+    #[error("attestation: {0}")]
+    Attestation(String),
+    /// The row of an address, or what proves it, is not what it was when it was given out.
+    #[error("deposit address {address} is not handed out: {why}")]
+    Altered {
+        /// The address in the row.
+        address: Address,
+        /// What differs.
+        why: String,
+    },
+    /// What is known of signers.
+    #[error(transparent)]
+    Pairing(Box<crate::pairing::PairingError>),
     /// The xpub cannot be used.
     #[error("deriving an address: {0}")]
     Derivation(#[from] airlock_shared::hd::HdError),
@@ -178,6 +201,7 @@ async fn give_in(unit: &mut Unit, network: Network, user: &str) -> Result<Addres
         Some(index) => index,
         None => store::take_index(db, &account.xpub).await?,
     };
+    attestation::check_attested(db, network, index).await?;
     let address = derive(&account.xpub, network, index)?;
     let path = format!("{}/0/{index}", account.path);
     let row = AddressRow { number: 0, address, user_id: user.to_owned(), path, made_at: now };
@@ -185,7 +209,7 @@ async fn give_in(unit: &mut Unit, network: Network, user: &str) -> Result<Addres
     Ok(row)
 }
 
-fn derive(xpub: &str, network: Network, index: i64) -> Result<Address, AddressError> {
+pub(super) fn derive(xpub: &str, network: Network, index: i64) -> Result<Address, AddressError> {
     let key: AccountKey = xpub.parse()?;
     let index = u32::try_from(index).map_err(|_| airlock_shared::hd::HdError::Derivation)?;
     Ok(key.address(network, 0, index)?)

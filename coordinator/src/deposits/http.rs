@@ -1,4 +1,4 @@
-//! The routes of deposits: addresses, what arrived at them, the signer's xpubs, and how the chains are doing.
+//! The routes of deposits: addresses, what arrived at them, the signer's xpubs and attestations, and how the chains are doing.
 //!
 //! Users act for themselves; partners and operators name the user. Amounts are exact decimal texts; whatever comes from a chain
 //! carries its block. `POST /v1/deposit-addresses` moves no money and answers the same address for ever, so it needs no
@@ -6,14 +6,18 @@
 
 use super::address::store::{self as addresses, AddressRow};
 use super::address::{self, AddressError, XpubExport};
+use super::attestation;
 use super::state::State as DepositState;
 use super::store::{self, DepositRow};
 use crate::api::auth::user_named;
 use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
 use crate::audit;
+use crate::batches::http::Parts;
 use crate::people::Caller;
-use airlock_shared::Network;
+use airlock_shared::attestation::Attestation;
+use airlock_shared::document::Document as _;
+use airlock_shared::{Network, words};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -24,12 +28,13 @@ use std::collections::HashMap;
 /// Deposits in one answer.
 const LIST_MAX: i64 = 500;
 
-/// `/v1/deposit-addresses`, `/v1/deposits`, `/v1/xpubs`, `/v1/chains`, `/v1/chains/resume`.
+/// `/v1/deposit-addresses`, `/v1/deposits`, `/v1/xpubs`, `/v1/attestations`, `/v1/chains`, `/v1/chains/resume`.
 pub fn router() -> Router<App> {
     Router::new()
         .route("/v1/deposit-addresses", get(list_addresses).post(give_address))
         .route("/v1/deposits", get(list_deposits))
         .route("/v1/xpubs", post(import_xpub))
+        .route("/v1/attestations", get(list_attestations).post(import_attestation))
         .route("/v1/chains", get(chains))
         .route("/v1/chains/resume", post(resume))
 }
@@ -60,7 +65,7 @@ async fn give_address(
 ) -> Result<Json<Value>, ApiError> {
     let (user, _) = user_named(&app, &caller, wanted.user.as_deref()).await?;
     let row = address::give(&app, wanted.network, &user).await?;
-    Ok(Json(shown_address(&row)))
+    Ok(Json(shown_address(&app, &row).await?))
 }
 
 async fn list_addresses(
@@ -70,15 +75,22 @@ async fn list_addresses(
 ) -> Result<Json<Value>, ApiError> {
     let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
     let rows = addresses::addresses_of_user(&mut *app.db.reader().await?, &user).await?;
-    let shown: Vec<Value> = rows.iter().map(shown_address).collect();
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in rows {
+        shown.push(shown_address(&app, &row).await?);
+    }
     Ok(Json(json!({ "deposit_addresses": shown })))
 }
 
-fn shown_address(row: &AddressRow) -> Value {
-    json!({
+/// An address with its proof; one that is not what it was when it was given out is shown to nobody.
+async fn shown_address(app: &App, row: &AddressRow) -> Result<Value, ApiError> {
+    let proof = attestation::vouched(app, row).await?.map(|proof| proof.to_json());
+    let proof: Option<Value> =
+        proof.map(|json| serde_json::from_str(&json)).transpose().map_err(ApiError::internal)?;
+    Ok(json!({
         "user": row.user_id, "network": row.address.network(), "address": row.address.to_string(), "path": row.path,
-        "made_at": moment(row.made_at),
-    })
+        "made_at": moment(row.made_at), "proof": proof,
+    }))
 }
 
 async fn list_deposits(
@@ -132,6 +144,45 @@ async fn import_xpub(
         json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
     address::import(&app, export, &caller.to_string()).await?;
     Ok(Json(shown))
+}
+
+async fn import_attestation(
+    State(app): State<App>,
+    caller: Caller,
+    RequestId(request_id): RequestId,
+    parts: Parts,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut imported = Vec::new();
+    for document in parts.documents(Attestation::KIND).await? {
+        let taken = attestation::import(&app, &document, &caller.to_string(), &request_id).await?;
+        imported.push(shown_range(&taken));
+    }
+    Ok(Json(json!({ "attestations": imported })))
+}
+
+async fn list_attestations(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let ranges = attestation::store::ranges(&mut *app.db.reader().await?, LIST_MAX).await?;
+    let shown: Vec<Value> = ranges
+        .iter()
+        .map(|range| {
+            let mut shown = shown_range(&range.attestation);
+            shown["imported_by"] = json!(range.imported_by);
+            shown["imported_at"] = json!(moment(range.made_at));
+            shown
+        })
+        .collect();
+    Ok(Json(json!({ "attestations": shown })))
+}
+
+fn shown_range(attestation: &Attestation) -> Value {
+    let (range, digest) = (&attestation.range, attestation.range.digest());
+    json!({
+        "digest": digest.to_string(), "words": words::words(&digest), "network": range.network,
+        "account": range.account.to_string(), "first": range.first, "count": range.count,
+        "root": range.root.to_string(), "signer": attestation.signer.to_string(), "attested_at": range.made_at,
+    })
 }
 
 async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
@@ -202,6 +253,10 @@ impl From<AddressError> for ApiError {
                 Self::refused("bad_xpub_export", error.to_string())
             }
             AddressError::NotConfigured(_) => Self::refused("unknown_network", error.to_string()),
+            AddressError::Attestation(_) => Self::refused("bad_attestation", error.to_string()),
+            AddressError::NotAttested { .. } => Self::conflict("not_attested", error.to_string()),
+            AddressError::Altered { .. } => Self::conflict("address_altered", error.to_string()),
+            AddressError::Pairing(error) => (*error).into(),
             AddressError::Taken(_) => Self::conflict("xpub_exists", error.to_string()),
             AddressError::NoXpub(_) => Self::conflict("no_xpub", error.to_string()),
             AddressError::Ledger(error) => error.into(),

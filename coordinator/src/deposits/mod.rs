@@ -1,6 +1,6 @@
 //! Deposits: what arrives at the addresses that we gave out, and when it becomes somebody's money.
 //!
-//! `address` derives addresses from xpubs; `follow` walks each chain, block by block, and writes what it saw together with how
+//! `address` derives addresses from xpubs; `attestation` keeps the signer's word for them; `follow` walks each chain, block by block, and writes what it saw together with how
 //! far it got; `compare` has a second provider tell the same blocks; `credit` asks a second provider and books; `state` is the table of states; `store` is the SQL; `http` the routes.
 //! [`step`] is one round for one network, for tests and the loop alike; [`run`] is the loop.
 //! What must stay true: the cursor moves only past blocks that were read completely; a credit needs finality and two providers,
@@ -14,6 +14,7 @@
 //! ```
 
 pub mod address;
+pub mod attestation;
 mod compare;
 pub mod credit;
 pub mod follow;

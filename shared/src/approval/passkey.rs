@@ -258,16 +258,37 @@ fn is_one_map(bytes: &[u8]) -> bool {
         && decoder.position() == bytes.len()
 }
 
-/// The challenge as client data spells it: base64url without padding (RFC 4648 section 5).
+/// The challenge as client data spells it.
 pub fn challenge(content: &Digest) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    base64url(content.as_bytes())
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Bytes as browsers spell them: base64url without padding (RFC 4648 section 5).
+pub fn base64url(bytes: &[u8]) -> String {
     let letter = |bits: u32| char::from(ALPHABET[(bits & 63) as usize]);
-    let mut text = String::with_capacity(43);
-    for chunk in content.as_bytes().chunks(3) {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
         let bits = (0..3).fold(0, |bits, i| (bits << 8) | u32::from(chunk.get(i).copied().unwrap_or(0)));
         (0..=chunk.len()).for_each(|i| text.push(letter(bits >> (18 - 6 * i))));
     }
     text
+}
+
+/// Reads that one spelling back; `None` for any other text, and above `limit` bytes.
+pub fn from_base64url(text: &str, limit: usize) -> Option<Vec<u8>> {
+    if text.len() > limit.saturating_mul(4).div_ceil(3) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(limit);
+    for chunk in text.as_bytes().chunks(4) {
+        let value = |letter: &u8| ALPHABET.iter().position(|known| known == letter);
+        let values = chunk.iter().map(value).collect::<Option<Vec<usize>>>()?;
+        let bits = (0..4).fold(0, |bits, i| (bits << 6) | values.get(i).copied().unwrap_or(0));
+        bytes.extend((1..chunk.len()).map(|i| (bits >> (24 - 8 * i)) as u8));
+    }
+    (base64url(&bytes) == text).then_some(bytes)
 }
 
 /// What a credential is called where only its counter is remembered.

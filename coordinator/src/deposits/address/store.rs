@@ -17,6 +17,8 @@ pub struct XpubRow {
     pub path: String,
     /// The extended public key.
     pub xpub: String,
+    /// Identity of the signer that exported it, 64 hex digits.
+    pub signer: String,
 }
 
 /// A deposit address.
@@ -36,12 +38,12 @@ pub struct AddressRow {
 
 /// The deposit account of a network.
 pub async fn xpub(db: &mut Db, network: Network) -> Result<Option<XpubRow>, sqlx::Error> {
-    let row: Option<(String, String)> =
-        sqlx::query_as("select path, xpub from deposit_xpubs where network = $1")
+    let row: Option<(String, String, String)> =
+        sqlx::query_as("select path, xpub, signer from deposit_xpubs where network = $1")
             .bind(network.to_string())
             .fetch_optional(&mut *db)
             .await?;
-    Ok(row.map(|(path, xpub)| XpubRow { path, xpub }))
+    Ok(row.map(|(path, xpub, signer)| XpubRow { path, xpub, signer }))
 }
 
 /// Records an export; says whether the network had none yet.

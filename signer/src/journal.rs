@@ -1,21 +1,25 @@
 //! The journal: everything this signer ever decided, and the memory behind every refusal of a repeat.
 //!
-//! ```text
-//! record: u32 length of entry | entry (CBOR) | rest: empty, or Record (intent), or Receipt (signed)
-//! ```
 //! Called by the session and by the commands that pair, install and show. What must stay true: an entry is
-//! on the disk before anything it permits happens; the chain verifies from its genesis; the vault's anchor
-//! is in it; an intent counts as signed for every rule and sum, whether or not its signatures left.
+//! on the disk before anything it permits happens; the chain verifies from its genesis, and jumps only where
+//! custodians have re-anchored it; the vault's anchor is in it; an intent counts as signed for every rule and
+//! sum, whether or not its signatures left. What rules see of it is its [`Memory`].
+
+mod beside;
 
 use crate::home::Home;
 use crate::records::{Access, Chain as File, Records, RecordsError};
 use crate::vault::{Anchor, Device, PolicyPin};
 use airlock_shared::approval::SeenHead;
+use airlock_shared::Digest;
 use airlock_shared::envelope::{Outcome, Receipt};
-use airlock_shared::form::{FormError, from_cbor, to_cbor};
+use airlock_shared::form::FormError;
+use airlock_shared::genesis::{Genesis, Reason, SignedGenesis};
 use airlock_shared::identity::Identity;
-use airlock_shared::journal::{Chain, ChainError, Entry, Event, Record};
-use airlock_shared::{Digest, ItemId, Network};
+use airlock_shared::journal::{Chain, ChainError, Entry, Event, FirstSeen, Record};
+use airlock_shared::memory::Memory;
+pub use beside::Beside;
+use beside::{decode, encode};
 use std::collections::{HashMap, HashSet};
 
 /// Why a journal cannot be used.
@@ -59,20 +63,12 @@ pub enum JournalError {
         /// Number of the journal's last entry.
         found: u64,
     },
+    /// A copy is read, never written.
+    #[error("this is a copy of a journal; nothing is added to it")]
+    Copy,
     /// A vault beside an empty journal signs nothing until custodians sign a genesis.
     #[error("the journal is empty; nothing is signed until the custodians sign a genesis")]
     Empty,
-}
-
-/// What an entry needs beside it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Beside {
-    /// Nothing.
-    Nothing,
-    /// What an intent covers.
-    Record(Record),
-    /// What is released with the signatures.
-    Receipt(Box<Receipt>),
 }
 
 /// One batch that counts as signed.
@@ -91,14 +87,16 @@ pub struct Intent {
 /// An open chain of entries with everything it remembers.
 pub struct Journal {
     chain: Chain,
-    records: Records,
+    /// `None` for a copy, which is only read.
+    records: Option<Records>,
     entries: Vec<Entry>,
     heads: Vec<Digest>,
     intents: Vec<Intent>,
     by_content: HashMap<Digest, usize>,
-    items: HashMap<ItemId, usize>,
-    nonces: HashMap<(Network, [u8; 20], u64), usize>,
-    tx_ids: HashSet<[u8; 32]>,
+    memory: Memory,
+    refused: HashSet<Digest>,
+    first_seen: Vec<(FirstSeen, u64)>,
+    terms: Vec<(Anchor, Genesis)>,
     /// Bytes of a torn end that opening cut off.
     pub torn_bytes: u64,
 }
@@ -121,11 +119,33 @@ impl Journal {
         Ok(refusals)
     }
 
+    /// The journal as it is, for custodians who re-anchor it: empty, locked or behind the vault.
+    pub fn open_unanchored(home: &Home, device: &Device, access: Access) -> Result<Self, JournalError> {
+        Self::read(Chain::Journal, home, device, access)
+    }
+
+    /// The same for the refusals.
+    pub fn open_refusals_unanchored(
+        home: &Home,
+        device: &Device,
+        access: Access,
+    ) -> Result<Self, JournalError> {
+        Self::read(Chain::Refusals, home, device, access)
+    }
+
+    /// The bytes of a journal's copy, whosever it is; it can be read only.
+    pub fn of_copy(bytes: &[u8]) -> Result<Self, JournalError> {
+        let (entries, torn) = Records::parse(bytes, File::Journal)?;
+        let mut journal = Self::empty(Chain::Journal, None, torn as u64);
+        journal.replay(&entries, None)?;
+        Ok(journal)
+    }
+
     /// Begins both chains of a new device and returns where the journal stands.
     pub fn begin(home: &Home, device: &Device) -> Result<Anchor, JournalError> {
         let mut journal = Self::read(Chain::Journal, home, device, Access::Append)?;
         let roster = device.roster.as_ref().map_or(Digest::ZERO, |roster| roster.digest());
-        let event = Event::Genesis { profile: device.profile, roster };
+        let event = Event::Genesis { profile: device.profile, roster, terms: None };
         journal.append(device.created_at, event, Beside::Nothing, device)?;
         Self::read(Chain::Refusals, home, device, Access::Append)?;
         Ok(journal.anchor())
@@ -137,51 +157,71 @@ impl Journal {
             Chain::Refusals => (home.refusals(), File::Refusals, &device.refusals),
         };
         // The vault is written after the journal and before anything leaves.
-        let opened = Records::open(&path, file, access, anchor.sequence)?;
-        let mut journal = Self {
+        let holds = |records: &[Vec<u8>]| {
+            let last = records.last().and_then(|bytes| decode(records.len(), bytes).ok());
+            last.map_or(0, |(entry, _)| entry.sequence) >= anchor.sequence
+        };
+        let opened = Records::open(&path, file, access, holds)?;
+        let mut journal = Self::empty(chain, Some(opened.records), opened.torn_bytes);
+        journal.replay(&opened.entries, Some(device.identity()))?;
+        Ok(journal)
+    }
+
+    fn empty(chain: Chain, records: Option<Records>, torn_bytes: u64) -> Self {
+        Self {
             chain,
-            records: opened.records,
+            records,
             entries: Vec::new(),
             heads: Vec::new(),
             intents: Vec::new(),
             by_content: HashMap::new(),
-            items: HashMap::new(),
-            nonces: HashMap::new(),
-            tx_ids: HashSet::new(),
-            torn_bytes: opened.torn_bytes,
-        };
-        for (number, bytes) in (1..).zip(&opened.entries) {
-            let (entry, beside) = decode(number, bytes)?;
-            entry.follows(chain, journal.entries.last())?;
-            if entry.signer != device.identity() {
-                return Err(JournalError::Foreign { expected: device.identity(), found: entry.signer });
-            }
-            journal.check_parts(number, &entry, &beside)?;
-            journal.take_in(entry, beside);
+            memory: Memory::default(),
+            refused: HashSet::new(),
+            first_seen: Vec::new(),
+            terms: Vec::new(),
+            torn_bytes,
         }
-        Ok(journal)
+    }
+
+    fn replay(&mut self, records: &[Vec<u8>], signer: Option<Identity>) -> Result<(), JournalError> {
+        for (number, bytes) in (1..).zip(records) {
+            let (entry, beside) = decode(number, bytes)?;
+            if let Some(expected) = signer.filter(|expected| *expected != entry.signer) {
+                return Err(JournalError::Foreign { expected, found: entry.signer });
+            }
+            self.check_place(&entry, &beside)?;
+            self.check_parts(number, &entry, &beside)?;
+            self.take_in(entry, beside);
+        }
+        Ok(())
     }
 
     fn check_anchor(&self, anchor: &Anchor) -> Result<(), JournalError> {
         if self.holds(anchor.sequence, &anchor.head) {
             return Ok(());
         }
-        Err(JournalError::RolledBack { expected: anchor.sequence, found: self.entries.len() as u64 })
+        Err(JournalError::RolledBack { expected: anchor.sequence, found: self.anchor().sequence })
     }
 
-    /// Is the head after entry `sequence` this one? 0 and zeros are before the first entry.
+    /// Is the head after entry `sequence` this one? 0 and zeros are before the first entry. What a
+    /// re-anchored journal continues is known too, though its entry is not here.
     pub fn holds(&self, sequence: u64, head: &Digest) -> bool {
-        match usize::try_from(sequence) {
-            Ok(0) => *head == Digest::ZERO,
-            Ok(sequence) => self.heads.get(sequence - 1) == Some(head),
-            Err(_) => false,
+        if sequence == 0 {
+            return *head == Digest::ZERO;
         }
+        let place = self.entries.partition_point(|entry| entry.sequence < sequence);
+        let here = self.entries.get(place).filter(|entry| entry.sequence == sequence);
+        let next = self.entries.get(place + usize::from(here.is_some()));
+        let continued = next.filter(|entry| entry.sequence.checked_sub(1) == Some(sequence));
+        here.is_some() && self.heads[place] == *head || continued.is_some_and(|entry| entry.previous == *head)
     }
 
     /// Where it stands.
     pub fn anchor(&self) -> Anchor {
-        let head = self.heads.last().copied().unwrap_or(Digest::ZERO);
-        Anchor { sequence: self.entries.len() as u64, head }
+        match (self.entries.last(), self.heads.last()) {
+            (Some(entry), Some(head)) => Anchor { sequence: entry.sequence, head: *head },
+            _ => Anchor::START,
+        }
     }
 
     /// The same, as coordinators and approvers remember it.
@@ -202,8 +242,7 @@ impl Journal {
 
     /// The entries after number `sequence`, at most `most`, without a gap.
     pub fn entries_after(&self, sequence: u64, most: usize) -> &[Entry] {
-        let from = usize::try_from(sequence).unwrap_or(usize::MAX).min(self.entries.len());
-        let newer = &self.entries[from..];
+        let newer = &self.entries[self.entries.partition_point(|entry| entry.sequence <= sequence)..];
         &newer[..newer.len().min(most)]
     }
 
@@ -220,26 +259,9 @@ impl Journal {
         })
     }
 
-    /// In the refusals' chain: was this content refused?
+    /// In the refusals' chain: was this content refused for good?
     pub fn has_refused(&self, content: &Digest) -> bool {
-        let refused =
-            |entry: &Entry| matches!(&entry.event, Event::Refused { content: of, .. } if of == content);
-        self.entries().iter().any(refused)
-    }
-
-    /// The intent that covers an item id.
-    pub fn intent_of_item(&self, id: ItemId) -> Option<&Intent> {
-        self.items.get(&id).map(|place| &self.intents[*place])
-    }
-
-    /// The intent that covers an account nonce.
-    pub fn intent_of_nonce(&self, network: Network, source: [u8; 20], nonce: u64) -> Option<&Intent> {
-        self.nonces.get(&(network, source, nonce)).map(|place| &self.intents[*place])
-    }
-
-    /// Was this transaction id covered before?
-    pub fn has_tx_id(&self, tx_id: &[u8; 32]) -> bool {
-        self.tx_ids.contains(tx_id)
+        self.refused.contains(content)
     }
 
     /// Every intent, oldest first.
@@ -247,20 +269,53 @@ impl Journal {
         &self.intents
     }
 
-    /// The intents at or after `time`, newest first, for rolling sums.
-    pub fn intents_since(&self, time: u64) -> impl Iterator<Item = &Intent> {
-        self.intents.iter().rev().take_while(move |intent| intent.record.time >= time)
+    /// What rules see of it.
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    /// The highest item id ever covered; 0 when there is none.
-    pub fn highest_item(&self) -> u64 {
-        self.items.keys().map(|id| id.number()).max().unwrap_or(0)
+    /// What rules saw of it before this content's intent: an interrupted batch is judged as it was. Only
+    /// then is the whole journal replayed.
+    pub fn memory_without(&self, content: &Digest) -> Memory {
+        let mut memory = Memory::default();
+        for entry in &self.entries {
+            memory.entered(entry.time);
+            match &entry.event {
+                Event::Intent { content: of, .. } if of != content => {
+                    self.intent(of).into_iter().for_each(|intent| memory.take_in(&intent.record));
+                }
+                Event::Genesis { terms: Some(_), .. } | Event::Reanchored { .. } => {
+                    let here = self.terms.iter().filter(|(place, _)| place.sequence == entry.sequence);
+                    here.for_each(|(_, genesis)| memory.take_in_genesis(genesis));
+                }
+                _ => {}
+            }
+        }
+        for (first_seen, time) in &self.first_seen {
+            memory.first_seen_refused(first_seen.network, &first_seen.destinations, *time);
+        }
+        memory
     }
 
-    /// The highest account nonce ever covered for an account; 0 when there is none.
-    pub fn highest_nonce(&self, network: Network, source: &[u8; 20]) -> u64 {
-        let own = self.nonces.keys().filter(|(on, account, _)| *on == network && account == source);
-        own.map(|(_, _, nonce)| *nonce).max().unwrap_or(0)
+    /// In the refusals' chain: what was refused for being first seen and for nothing else, and when.
+    pub fn first_seen(&self) -> &[(FirstSeen, u64)] {
+        &self.first_seen
+    }
+
+    /// The delays of these destinations began then: the refusals' chain says so.
+    pub fn delay_began(&mut self, first_seen: FirstSeen, time: u64) {
+        self.memory.first_seen_refused(first_seen.network, &first_seen.destinations, time);
+        self.first_seen.push((first_seen, time));
+    }
+
+    /// The custodians' terms on which it began or went on, oldest first.
+    pub fn terms(&self) -> impl Iterator<Item = &Genesis> {
+        self.terms.iter().map(|(_, genesis)| genesis)
+    }
+
+    /// Where custodians' terms with this digest came into force.
+    pub fn place_of_terms(&self, digest: &Digest) -> Option<Anchor> {
+        self.terms.iter().rev().find(|(_, genesis)| genesis.digest() == *digest).map(|(place, _)| *place)
     }
 
     /// Appends and returns once the entry is on the disk.
@@ -275,6 +330,30 @@ impl Journal {
         self.append_entry(entry, beside)
     }
 
+    /// Goes on from the custodians' terms: an empty journal begins with them, any other continues the head
+    /// that they name. The caller has checked their signatures and that they are for this signer.
+    pub fn anchor_anew(
+        &mut self,
+        time: u64,
+        signed: SignedGenesis,
+        device: &Device,
+    ) -> Result<Entry, JournalError> {
+        let genesis = &signed.genesis;
+        let terms = genesis.digest();
+        let entry = match &genesis.continues {
+            Some(head) if genesis.reason == Reason::Reanchored => {
+                let event = Event::Reanchored { terms };
+                Entry::reanchored(head, self.entries.last(), time, event, &device.key)
+            }
+            _ => {
+                let event =
+                    Event::Genesis { profile: genesis.profile, roster: genesis.roster, terms: Some(terms) };
+                Entry::next(self.chain, self.entries.last(), time, event, &device.key)
+            }
+        };
+        self.append_entry(entry, Beside::Genesis(Box::new(signed)))
+    }
+
     /// The entry that would come next; for receipts, which carry it and are written beside it.
     pub fn next_entry(&self, time: u64, event: Event, device: &Device) -> Entry {
         Entry::next(self.chain, self.entries.last(), time, event, &device.key)
@@ -282,12 +361,30 @@ impl Journal {
 
     /// Appends an entry that [`Self::next_entry`] made.
     pub fn append_entry(&mut self, entry: Entry, beside: Beside) -> Result<Entry, JournalError> {
-        entry.follows(self.chain, self.entries.last())?;
+        self.check_place(&entry, &beside)?;
         // Nothing is written that could not be read again.
         self.check_parts(self.entries.len() + 1, &entry, &beside)?;
-        self.records.append(&encode(&entry, &beside))?;
+        let records = self.records.as_mut().ok_or(JournalError::Copy)?;
+        records.append(&encode(&entry, &beside))?;
         self.take_in(entry.clone(), beside);
         Ok(entry)
+    }
+
+    /// Does the entry follow the last one, or the head from which custodians have let the journal go on?
+    fn check_place(&self, entry: &Entry, beside: &Beside) -> Result<(), ChainError> {
+        match (&entry.event, beside) {
+            (Event::Reanchored { .. }, Beside::Genesis(signed)) => match &signed.genesis.continues {
+                Some(head) => entry.reanchors(head, self.entries.last()),
+                None => entry.follows(self.chain, self.entries.last()),
+            },
+            _ => entry.follows(self.chain, self.entries.last()),
+        }
+    }
+
+    /// Is this head our own newest one, or one that lies ahead of it?
+    pub fn may_continue(&self, head: &SeenHead) -> bool {
+        let own = self.anchor();
+        head.sequence > own.sequence || (head.sequence, head.head) == (own.sequence, own.head)
     }
 
     /// Does the entry have beside it what it names, and nothing else?
@@ -305,8 +402,18 @@ impl Journal {
                     && receipt.outcome == outcome
                     && receipt.is_authentic()
             }
-            (Event::Intent { .. } | Event::Signed { .. }, _) => false,
-            (_, beside) => *beside == Beside::Nothing,
+            (Event::Refused { first_seen: Some(digest), .. }, Beside::FirstSeen(first_seen)) => {
+                *digest == first_seen.digest()
+            }
+            (Event::Genesis { terms: Some(terms), .. }, Beside::Genesis(signed)) => {
+                let restored = signed.genesis.reason == Reason::Restored;
+                restored && *terms == signed.genesis.digest() && self.entries.is_empty()
+            }
+            (Event::Reanchored { terms }, Beside::Genesis(signed)) => {
+                let ahead = signed.genesis.continues.is_some_and(|head| self.may_continue(&head));
+                ahead && *terms == signed.genesis.digest() && signed.genesis.reason == Reason::Reanchored
+            }
+            (event, beside) => *beside == Beside::Nothing && !beside::is_needed(event),
         };
         if fits { Ok(()) } else { Err(JournalError::Parts { number }) }
     }
@@ -323,57 +430,51 @@ impl Journal {
                     self.intents[*place].receipt = Some(*receipt);
                 }
             }
+            (Event::Refused { content, code, .. }, beside) => {
+                if is_final(code) {
+                    self.refused.insert(*content);
+                }
+                if let Beside::FirstSeen(first_seen) = beside {
+                    self.first_seen.push((first_seen, entry.time));
+                }
+            }
+            (_, Beside::Genesis(signed)) => {
+                self.memory.take_in_genesis(&signed.genesis);
+                let place = Anchor { sequence: entry.sequence, head: entry.head(self.chain) };
+                self.terms.push((place, signed.genesis));
+            }
             _ => {}
         }
+        self.memory.entered(entry.time);
         self.heads.push(entry.head(self.chain));
         self.entries.push(entry);
     }
 
     fn remember(&mut self, intent: Intent) {
-        let place = self.intents.len();
-        for item in &intent.record.items {
-            self.items.insert(item.id, place);
-            if let Some(nonce) = item.account_nonce {
-                self.nonces.insert((intent.record.network, *item.source.payload(), nonce), place);
-            }
-            self.tx_ids.extend(&item.tx_ids);
-        }
-        self.by_content.insert(intent.content, place);
+        self.memory.take_in(&intent.record);
+        self.by_content.insert(intent.content, self.intents.len());
         self.intents.push(intent);
     }
 }
 
+/// Is a refusal with this code a promise that nothing was and will be signed? A signer that has lost part of
+/// its history cannot give one: what it refuses it may have signed.
+pub fn is_final(code: &str) -> bool {
+    !matches!(code, HEAD_UNKNOWN | HEAD_UNKNOWN_TO_APPROVER | LOCKED)
+}
+
+/// The coordinator holds a head that is not in this journal.
+pub const HEAD_UNKNOWN: &str = "head.unknown";
+/// An approver's device saw one.
+pub const HEAD_UNKNOWN_TO_APPROVER: &str = "head.unknown_to_approver";
+/// The signer is locked since.
+pub const LOCKED: &str = "signer.locked";
+
 /// Time of the last whole entry of `home`'s journal, readable without a passphrase and so not to be
 /// trusted; UTC seconds.
 pub fn last_time(home: &Home) -> Result<Option<u64>, JournalError> {
-    let opened = Records::open(&home.journal(), File::Journal, Access::Read, 0)?;
+    let opened = Records::open(&home.journal(), File::Journal, Access::Read, |_| true)?;
     let number = opened.entries.len();
     let last = opened.entries.last().map(|bytes| decode(number, bytes)).transpose()?;
     Ok(last.map(|(entry, _)| entry.time))
-}
-
-fn encode(entry: &Entry, beside: &Beside) -> Vec<u8> {
-    let head = to_cbor(entry);
-    let rest = match beside {
-        Beside::Nothing => Vec::new(),
-        Beside::Record(record) => to_cbor(record),
-        Beside::Receipt(receipt) => to_cbor(&**receipt),
-    };
-    [&(head.len() as u32).to_be_bytes()[..], &head, &rest].concat()
-}
-
-fn decode(number: usize, bytes: &[u8]) -> Result<(Entry, Beside), JournalError> {
-    let parts = || JournalError::Parts { number };
-    let form = |source| JournalError::Form { number, source };
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(parts)?;
-    let length = u32::from_be_bytes(*length) as usize;
-    let (head, rest) = rest.split_at_checked(length).ok_or_else(parts)?;
-    let entry: Entry = from_cbor("entry", head).map_err(form)?;
-    let beside = match entry.event {
-        Event::Intent { .. } => Beside::Record(from_cbor("record", rest).map_err(form)?),
-        Event::Signed { .. } => Beside::Receipt(Box::new(from_cbor("receipt", rest).map_err(form)?)),
-        _ if rest.is_empty() => Beside::Nothing,
-        _ => return Err(parts()),
-    };
-    Ok((entry, beside))
 }

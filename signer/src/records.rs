@@ -107,9 +107,15 @@ pub enum Access {
 }
 
 impl Records {
-    /// Opens (with [`Access::Append`]: or makes) the file and reads every record. The first `released` of
-    /// them may have permitted something to leave; they are never cut off.
-    pub fn open(path: &Path, chain: Chain, access: Access, released: u64) -> Result<Opened, RecordsError> {
+    /// Opens (with [`Access::Append`]: or makes) the file and reads every record. `holds` says whether the
+    /// whole ones are all that may have permitted something to leave; if not, what does not fit behind them is
+    /// no crash, and nothing is cut off.
+    pub fn open(
+        path: &Path,
+        chain: Chain,
+        access: Access,
+        holds: impl FnOnce(&[Vec<u8>]) -> bool,
+    ) -> Result<Opened, RecordsError> {
         let flags = match access {
             Access::Append => OFlags::RDWR | OFlags::CREATE,
             Access::Read => OFlags::RDONLY,
@@ -133,7 +139,11 @@ impl Records {
         }
         let body =
             bytes.strip_prefix(&header[..]).ok_or_else(|| RecordsError::WrongHeader { path: path.into() })?;
-        let (entries, kept) = split(path, body, released)?;
+        let (entries, kept) = split(body);
+        if kept < body.len() && !holds(&entries) {
+            let (number, offset) = (entries.len(), (HEADER_BYTES + kept) as u64);
+            return Err(RecordsError::Altered { path: path.into(), number, offset });
+        }
         let end = (HEADER_BYTES + kept) as u64;
         let torn_bytes = (body.len() - kept) as u64;
         if torn_bytes > 0 && access == Access::Append {
@@ -141,6 +151,14 @@ impl Records {
         }
         let records = Self { path: path.into(), file, end, broken: false };
         Ok(Opened { records, entries, torn_bytes })
+    }
+
+    /// The whole records in the bytes of a file, and how many bytes of a torn end are behind them.
+    pub fn parse(bytes: &[u8], chain: Chain) -> Result<(Vec<Vec<u8>>, usize), RecordsError> {
+        let body = bytes.strip_prefix(&header(chain)[..]);
+        let body = body.ok_or_else(|| RecordsError::WrongHeader { path: "a copy".into() })?;
+        let (entries, kept) = split(body);
+        Ok((entries, body.len() - kept))
     }
 
     /// Writes one record and returns once it is on the disk. After a failure nothing more is written.
@@ -182,20 +200,16 @@ fn frame(bytes: &[u8]) -> [u8; FRAME_BYTES] {
     frame
 }
 
-/// The whole records, and how many bytes they take. Behind the `released` ones, what does not fit is what
-/// a crash left: a disk may write the pages of one record in any order.
-fn split(path: &Path, body: &[u8], released: u64) -> Result<(Vec<Vec<u8>>, usize), RecordsError> {
+/// The whole records, and how many bytes they take. What does not fit behind those that were released is
+/// what a crash left: a disk may write the pages of one record in any order.
+fn split(body: &[u8]) -> (Vec<Vec<u8>>, usize) {
     let mut entries = Vec::new();
     let mut offset = 0;
     while let Some(bytes) = body.get(offset..).and_then(first_whole) {
         entries.push(bytes.to_vec());
         offset += FRAME_BYTES + bytes.len();
     }
-    if offset < body.len() && (entries.len() as u64) < released {
-        let (number, offset) = (entries.len(), (HEADER_BYTES + offset) as u64);
-        return Err(RecordsError::Altered { path: path.into(), number, offset });
-    }
-    Ok((entries, offset))
+    (entries, offset)
 }
 
 fn first_whole(rest: &[u8]) -> Option<&[u8]> {
@@ -213,10 +227,14 @@ fn at(path: &Path) -> impl Fn(io::Error) -> HomeError + '_ {
 mod tests {
     use super::*;
 
+    fn at_least(count: usize) -> impl Fn(&[Vec<u8>]) -> bool {
+        move |entries| entries.len() >= count
+    }
+
     fn filled(entries: &[&[u8]]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let mut opened = Records::open(&path, Chain::Journal, Access::Append, 0).ok().unwrap();
+        let mut opened = Records::open(&path, Chain::Journal, Access::Append, at_least(0)).ok().unwrap();
         for entry in entries {
             opened.records.append(entry).unwrap();
         }
@@ -224,7 +242,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Opened, RecordsError> {
-        Records::open(path, Chain::Journal, Access::Append, 1)
+        Records::open(path, Chain::Journal, Access::Append, at_least(1))
     }
 
     #[test]
@@ -269,7 +287,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            assert!(Records::open(&path, Chain::Journal, Access::Append, 2).is_err(), "byte {place}");
+            assert!(Records::open(&path, Chain::Journal, Access::Append, at_least(2)).is_err(), "byte {place}");
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
     }
@@ -291,7 +309,7 @@ mod tests {
     fn another_chain_and_unsafe_modes_are_refused() {
         use std::os::unix::fs::PermissionsExt;
         let (_folder, path) = filled(&[b"one"]);
-        let other = Records::open(&path, Chain::Refusals, Access::Read, 0);
+        let other = Records::open(&path, Chain::Refusals, Access::Read, at_least(0));
         assert!(matches!(other.err(), Some(RecordsError::WrongHeader { .. })));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
         assert!(matches!(open(&path).err(), Some(RecordsError::File(HomeError::Mode { .. }))));

@@ -19,10 +19,11 @@ use crate::policy::{self, StoreError};
 use crate::records::Access;
 use crate::vault::Vault;
 use airlock_shared::Digest;
-use airlock_shared::approval::digest_of;
+use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::chain::Unsigned;
 use airlock_shared::envelope::{Bundle, Envelope, Receipt};
 use airlock_shared::form::MAX_CBOR_BYTES;
+use airlock_shared::journal::FirstSeen;
 use airlock_shared::policy::rules::explain;
 use airlock_shared::policy::{Policy, Rule, SignedPolicy};
 use airlock_shared::roles::creator;
@@ -56,8 +57,11 @@ impl Signer {
     /// only `inspect` works so.
     pub fn open(home: Home, lock: Option<Lock>, vault: Vault) -> Result<Self, StateError> {
         let access = if lock.is_some() { Access::Append } else { Access::Read };
-        let journal = Journal::open(&home, vault.device(), access)?;
+        let mut journal = Journal::open(&home, vault.device(), access)?;
         let refusals = Journal::open_refusals(&home, vault.device(), access)?;
+        for (first_seen, time) in refusals.first_seen() {
+            journal.delay_began(first_seen.clone(), *time);
+        }
         policy::check_newest(journal.policy(), vault.device())?;
         let policy = policy::load(&home, vault.device())?;
         Ok(Self { home, vault, journal, refusals, policy, _lock: lock })
@@ -83,11 +87,27 @@ impl Signer {
         let foreign = |refusal| Examined::foreign(bytes, refusal);
         let decoded = Decoded::read(bytes).map_err(foreign)?;
         let batches = self.known_of(&decoded.0);
-        let refuse = |refusal| Box::new(Examined { refusal, authentic: true, batches: batches.clone() });
+        let claimed = self.unknown_head(&decoded.0);
+        let examined = |refusal, first_seen| {
+            Box::new(Examined { refusal, authentic: true, batches: batches.clone(), claimed, first_seen })
+        };
+        let refuse = |refusal| examined(refusal, None);
         let authentic = decoded.authenticate(self).map_err(foreign)?;
         let fresh = authentic.check_freshness(self, now).map_err(refuse)?;
-        let permitted = fresh.judge(self, now).map_err(refuse)?;
-        permitted.check_journal(self).map_err(refuse)
+        let permitted =
+            fresh.judge(self, now).map_err(|broken| examined(broken.refusal, broken.first_seen))?;
+        permitted.check_journal(self, now).map_err(refuse)
+    }
+
+    /// Is it a head of this signer that its journal does not know?
+    fn is_unknown(&self, head: &SeenHead) -> bool {
+        head.signer == self.vault.device().identity() && !self.journal.holds(head.sequence, &head.head)
+    }
+
+    /// The first head of our journal that a coordinator claims and we do not know.
+    fn unknown_head(&self, batches: &[Batch]) -> Option<SeenHead> {
+        let mut claimed = batches.iter().flat_map(|batch| &batch.envelope.heads);
+        claimed.find(|head| self.is_unknown(head)).copied()
     }
 
     /// What a refusal of these batches is recorded against.
@@ -108,8 +128,8 @@ impl Signer {
 
     /// Every rule's verdict on one batch of an examined bundle, for review.
     pub fn explain(&self, bundle: &Accountable, number: usize, now: u64) -> Result<Verdicts, Refusal> {
-        let spent = checks::spent(self, &bundle.0, number, now)?;
-        Ok(explain(&checks::facts(self, &bundle.0, number, now, spent)))
+        let earlier = checks::earlier(&bundle.0[..number], now)?;
+        Ok(checks::with_facts(self, &bundle.0, number, &earlier, now, explain))
     }
 }
 
@@ -151,6 +171,13 @@ impl Refusal {
     }
 }
 
+impl Examined {
+    /// A refusal after review, of a bundle that was examined before.
+    pub const fn later(refusal: Refusal, batches: Vec<Known>) -> Self {
+        Self { refusal, authentic: true, batches, claimed: None, first_seen: None }
+    }
+}
+
 /// How far an examination came: what a refusal is recorded against.
 #[derive(Clone, Debug)]
 pub struct Examined {
@@ -160,6 +187,10 @@ pub struct Examined {
     pub authentic: bool,
     /// Digest of each content and of its approvals; for what no paired coordinator sent, one of the bytes.
     pub batches: Vec<Known>,
+    /// The head that a coordinator claims and this journal does not know: it locks the signer.
+    pub claimed: Option<SeenHead>,
+    /// The destinations whose delay begins with this refusal, because it is about nothing else.
+    pub first_seen: Option<FirstSeen>,
 }
 
 /// What is known of a batch when it is refused.
@@ -179,7 +210,7 @@ impl Examined {
     fn foreign(bytes: &[u8], refusal: Refusal) -> Box<Self> {
         let content = Digest::of("airlock:foreign:1", bytes);
         let known = Known { content, approvals: Digest::ZERO, acknowledged: 0 };
-        Box::new(Self { refusal, authentic: false, batches: vec![known] })
+        Box::new(Self { refusal, authentic: false, batches: vec![known], claimed: None, first_seen: None })
     }
 }
 

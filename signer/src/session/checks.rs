@@ -5,15 +5,16 @@
 //! and policy only because nothing new can come of it (see [`Standing::Signed`]).
 
 use super::{Accountable, Authentic, Batch, Decoded, Fresh, Permitted, Refusal, Signer, Standing};
-use crate::journal::Intent;
+use crate::journal::{HEAD_UNKNOWN, HEAD_UNKNOWN_TO_APPROVER, Intent, LOCKED};
+use crate::vault::WalletRef;
 use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::envelope::MAX_UNACKNOWLEDGED;
-use airlock_shared::policy::{Facts, judge};
-use airlock_shared::{BaseUnits, ItemId, Network};
+use airlock_shared::journal::{FirstSeen, Record};
+use airlock_shared::memory::{Memory, Past, check_repeats};
+use airlock_shared::policy::rules::first_seen_of;
+use airlock_shared::policy::{Facts, Rule, judge};
+use airlock_shared::wallet::Role;
 use std::collections::HashSet;
-
-/// The rolling window of the daily limits, seconds of journal time.
-const DAY_SECONDS: u64 = 86_400;
 
 impl Decoded {
     /// Sealed by a coordinator that was paired with this signer.
@@ -37,11 +38,13 @@ impl Decoded {
 impl Authentic {
     /// For this vault, with a clock that does not run backwards and heads that are ours.
     pub(super) fn check_freshness(mut self, signer: &Signer, now: u64) -> Result<Fresh, Refusal> {
+        check_lock(signer)?;
         check_clock(signer, now)?;
         for (number, batch) in self.0.iter_mut().enumerate() {
             check_scope(signer, number, batch)?;
             check_heads(signer, number, batch)?;
             batch.standing = standing(signer, number, batch)?;
+            check_sources(signer, number, batch)?;
         }
         check_caught_up(signer, &self.0)?;
         Ok(Fresh(self.0))
@@ -50,6 +53,17 @@ impl Authentic {
 
 /// The code of the one refusal that says nothing about the batch.
 pub(super) const CLOCK_BEHIND: &str = "clock.behind_journal";
+
+/// After a head that this journal does not know, nothing is signed until the custodians re-anchor it.
+fn check_lock(signer: &Signer) -> Result<(), Refusal> {
+    let Some(lock) = &signer.vault.device().lock else { return Ok(()) };
+    let why = format!(
+        "this signer is locked ({}): a coordinator held entry {} with head {}, which this journal does not know; \
+         the custodians must re-anchor it (`genesis propose`, `sign`, `install`)",
+        lock.code, lock.claimed.sequence, lock.claimed.head
+    );
+    Err(Refusal::of(LOCKED, 0, lock.claimed.head, why))
+}
 
 /// Journal time never runs backwards.
 fn check_clock(signer: &Signer, now: u64) -> Result<(), Refusal> {
@@ -83,7 +97,11 @@ fn check_caught_up(signer: &Signer, batches: &[Batch]) -> Result<(), Refusal> {
     let added = 2 * batches.len() as u64;
     for (number, known) in signer.known_of(batches).iter().enumerate() {
         let missed = signer.journal.anchor().sequence.saturating_sub(known.acknowledged);
-        if batches[number].standing == Standing::New && missed + added > MAX_UNACKNOWLEDGED as u64 {
+        let newer = signer.journal.entries_after(known.acknowledged, MAX_UNACKNOWLEDGED);
+        // After a re-anchoring, entries between may be lost.
+        let whole = newer.iter().zip(1..).all(|(entry, step)| entry.sequence == known.acknowledged + step);
+        let room = whole && missed + added <= MAX_UNACKNOWLEDGED as u64;
+        if batches[number].standing == Standing::New && !room {
             let why = format!(
                 "the coordinator has missed {missed} entries of this journal; give it the receipts of this \
                  refusal and the replies that it has not seen, then make a new batch"
@@ -94,11 +112,33 @@ fn check_caught_up(signer: &Signer, batches: &[Batch]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Hardware wallets sign for themselves, and what was retired signs no more; what left before may leave again.
+fn check_sources(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {
+    let (device, content) = (signer.vault.device(), &batch.envelope.content);
+    if matches!(batch.standing, Standing::Signed(_)) {
+        return Ok(());
+    }
+    let places = if content.source.is_some() { 1 } else { content.items.len() };
+    for place in 0..places {
+        let Some(source) = content.source_of(place) else { continue };
+        if source.role == Role::Hardware {
+            let why = format!("{} is a hardware wallet: it signs for itself", source.address);
+            return Err(Refusal::of("source.hardware", number, source.address, why).at(place));
+        }
+        let wallet = WalletRef { network: content.network, role: source.role, index: source.index };
+        if device.is_retired(&wallet) {
+            let (role, index) = (source.role.name(), source.index);
+            let why = format!("{role} wallet {index} ({}) was retired: it signs no more", source.address);
+            return Err(Refusal::of("source.retired", number, source.address, why).at(place));
+        }
+    }
+    Ok(())
+}
+
 /// What the coordinator and the approvers' devices saw of our journal must be in it. A head that is not,
 /// or that is ahead, means that this journal is an old copy or a clone, and nothing is signed.
 fn check_heads(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {
-    let us = signer.vault.device().identity();
-    let stranger = |head: &&SeenHead| head.signer == us && !signer.journal.holds(head.sequence, &head.head);
+    let stranger = |head: &&SeenHead| signer.is_unknown(head);
     let refuse = |code: &str, who: &str, head: &SeenHead| {
         let why = format!(
             "{who} saw journal entry {} with head {}, which is not in this journal of {} entries: it was rolled back or cloned",
@@ -109,11 +149,11 @@ fn check_heads(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refu
         Err(Refusal::of(code, number, head.head, why))
     };
     if let Some(head) = batch.envelope.heads.iter().find(stranger) {
-        return refuse("head.unknown", "the coordinator", head);
+        return refuse(HEAD_UNKNOWN, "the coordinator", head);
     }
     let seen = batch.envelope.approvals.iter().filter_map(|approval| approval.seen.as_ref());
     match seen.clone().find(stranger) {
-        Some(head) => refuse("head.unknown_to_approver", "an approver's device", head),
+        Some(head) => refuse(HEAD_UNKNOWN_TO_APPROVER, "an approver's device", head),
         None => Ok(()),
     }
 }
@@ -132,85 +172,111 @@ pub(super) fn standing(signer: &Signer, number: usize, batch: &Batch) -> Result<
 }
 
 impl Fresh {
-    /// Every rule of the policy, over every item, with the amounts of the day and of the bundle.
-    pub(super) fn judge(self, signer: &Signer, now: u64) -> Result<Permitted, Refusal> {
+    /// Every rule of the policy, over every item, with what was signed before and what stands before it.
+    pub(super) fn judge(self, signer: &Signer, now: u64) -> Result<Permitted, Box<Broken>> {
         judge_all(signer, &self.0, now)?;
         Ok(Permitted(self.0))
     }
 }
 
+/// A bundle that is not permitted.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub refusal: Refusal,
+    /// Destinations whose delay begins with this refusal, because it is about nothing else.
+    pub first_seen: Option<FirstSeen>,
+}
+
+impl From<Refusal> for Box<Broken> {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Broken { refusal, first_seen: None })
+    }
+}
+
 /// The policy over every batch that is not signed already.
-pub(super) fn judge_all(signer: &Signer, batches: &[Batch], now: u64) -> Result<(), Refusal> {
+pub(super) fn judge_all(signer: &Signer, batches: &[Batch], now: u64) -> Result<(), Box<Broken>> {
     check_clock(signer, now)?;
-    for number in 0..batches.len() {
-        if matches!(batches[number].standing, Standing::Signed(_)) {
-            continue;
+    let mut bundle = Memory::default();
+    for (number, batch) in batches.iter().enumerate() {
+        if !matches!(batch.standing, Standing::Signed(_)) {
+            with_facts(signer, batches, number, &bundle, now, |facts| {
+                judge(facts).map_err(|refusal| {
+                    let delays = refusal.rule == Rule::FirstSeen;
+                    let first_seen = delays.then(|| first_seen_of(facts));
+                    Box::new(Broken { refusal: Refusal::by_rule(number, refusal), first_seen })
+                })
+            })?;
         }
-        let spent_in_a_day = spent(signer, batches, number, now)?;
-        judge(&facts(signer, batches, number, now, spent_in_a_day))
-            .map_err(|refusal| Refusal::by_rule(number, refusal))?;
+        remember(&mut bundle, number, batch, now)?;
     }
     Ok(())
 }
 
-/// What the rules look at for one batch of the bundle.
-pub(super) fn facts<'a>(
-    signer: &'a Signer,
-    batches: &'a [Batch],
+/// The batches of a bundle before one of them, as if they were signed already.
+pub(super) fn earlier(batches: &[Batch], now: u64) -> Result<Memory, Refusal> {
+    let mut bundle = Memory::default();
+    batches.iter().enumerate().try_for_each(|(number, batch)| remember(&mut bundle, number, batch, now))?;
+    Ok(bundle)
+}
+
+fn remember(bundle: &mut Memory, number: usize, batch: &Batch, now: u64) -> Result<(), Refusal> {
+    if batch.standing == Standing::New {
+        bundle.take_in(&record(number, batch, now)?);
+    }
+    Ok(())
+}
+
+/// What the journal would hold of a batch.
+pub(super) fn record(number: usize, batch: &Batch, time: u64) -> Result<Record, Refusal> {
+    Record::of(&batch.envelope.content, time, |place| tx_ids(batch, place)).ok_or_else(|| {
+        let why = "an item has no source, or the batch no fees";
+        Refusal::of("build", number, batch.envelope.content.batch_id, why)
+    })
+}
+
+fn tx_ids(batch: &Batch, place: usize) -> Vec<[u8; 32]> {
+    batch.transactions_of(place).iter().filter_map(|unsigned| unsigned.tx_id()).collect()
+}
+
+/// Asks about one batch of the bundle, `bundle` being what stands before it. A batch that was interrupted is
+/// seen as it was before its own intent.
+pub(super) fn with_facts<T>(
+    signer: &Signer,
+    batches: &[Batch],
     number: usize,
+    bundle: &Memory,
     now: u64,
-    spent_in_a_day: BaseUnits,
-) -> Facts<'a> {
+    ask: impl FnOnce(&Facts<'_>) -> T,
+) -> T {
     let batch = &batches[number];
-    Facts {
+    let journal = signer.journal.intent(&batch.digest).map(|_| signer.journal.memory_without(&batch.digest));
+    let past = Past::of(journal.as_ref().unwrap_or(signer.journal.memory())).with_bundle(bundle);
+    ask(&Facts {
         content: &batch.envelope.content,
         digest: batch.digest,
         approvals: &batch.envelope.approvals,
         bundle_len: batches.len(),
         policy: &signer.policy.policy,
         now,
-        spent_in_a_day,
-    }
-}
-
-/// What counts as signed of a batch's asset in the last 24 hours: every intent of the journal but the
-/// batch's own, and the batches before it in the bundle.
-pub(super) fn spent(
-    signer: &Signer,
-    batches: &[Batch],
-    number: usize,
-    now: u64,
-) -> Result<BaseUnits, Refusal> {
-    let content = &batches[number].envelope.content;
-    let day = signer.journal.intents_since(now.saturating_sub(DAY_SECONDS)).filter(|intent| {
-        intent.content != batches[number].digest
-            && intent.record.network == content.network
-            && intent.record.contract == content.asset.contract
-    });
-    let journalled = day.flat_map(|intent| intent.record.items.iter().map(|item| item.amount));
-    let earlier = batches[..number].iter().filter(|batch| {
-        let other = &batch.envelope.content;
-        batch.standing == Standing::New
-            && other.network == content.network
-            && other.asset.contract == content.asset.contract
-    });
-    let bundled = earlier.flat_map(|batch| batch.envelope.content.items.iter().map(|item| item.amount));
-    BaseUnits::checked_sum(journalled.chain(bundled)).ok_or_else(|| {
-        Refusal::of("policy.per_day_limit", number, "above 2^256-1", "the day's sum is above 256 bits")
+        past,
     })
 }
 
 impl Permitted {
     /// No item id, account nonce or transaction id that the journal, or the bundle itself, knows already.
-    pub(super) fn check_journal(self, signer: &Signer) -> Result<Accountable, Refusal> {
-        let mut seen = Seen::default();
+    pub(super) fn check_journal(self, signer: &Signer, now: u64) -> Result<Accountable, Refusal> {
+        let mut bundle = Memory::default();
         for (number, batch) in self.0.iter().enumerate() {
-            if batch.standing == Standing::New {
-                check_never_refused(signer, number, batch)?;
-                check_items(signer, number, batch, &mut seen)?;
-            } else {
-                seen.add(batch);
+            if batch.standing != Standing::New {
+                continue;
             }
+            check_never_refused(signer, number, batch)?;
+            check_own_ids(number, batch)?;
+            let past = Past::of(signer.journal.memory()).with_bundle(&bundle);
+            check_repeats(past, &batch.envelope.content, |place| tx_ids(batch, place)).map_err(|repeat| {
+                Refusal::of(repeat.code.word(), number, repeat.found, repeat.why).at(repeat.item)
+            })?;
+            remember(&mut bundle, number, batch, now)?;
         }
         Ok(Accountable(self.0))
     }
@@ -225,48 +291,14 @@ fn check_never_refused(signer: &Signer, number: usize, batch: &Batch) -> Result<
     Err(Refusal::of("journal.refused_before", number, batch.digest, why))
 }
 
-/// What the batches before this one in the bundle use.
-#[derive(Default)]
-struct Seen {
-    items: HashSet<ItemId>,
-    nonces: HashSet<(Network, [u8; 20], u64)>,
-    tx_ids: HashSet<[u8; 32]>,
-}
-
-impl Seen {
-    fn add(&mut self, batch: &Batch) {
-        let content = &batch.envelope.content;
-        for (place, item) in content.items.iter().enumerate() {
-            self.items.insert(item.id);
-            if let (Some(source), Some(nonce)) = (content.source_of(place), item.account_nonce) {
-                self.nonces.insert((content.network, *source.address.payload(), nonce));
-            }
-        }
-        self.tx_ids.extend(batch.transactions.iter().flatten().filter_map(|unsigned| unsigned.tx_id()));
-    }
-}
-
-fn check_items(signer: &Signer, number: usize, batch: &Batch, seen: &mut Seen) -> Result<(), Refusal> {
-    let (content, journal) = (&batch.envelope.content, &signer.journal);
-    for (place, item) in content.items.iter().enumerate() {
-        if journal.intent_of_item(item.id).is_some() || !seen.items.insert(item.id) {
-            let why = format!("{:?} was signed before and is never signed twice", item.id);
-            return Err(Refusal::of("journal.item_repeated", number, item.id, why).at(place));
-        }
-        if let (Some(source), Some(nonce)) = (content.source_of(place), item.account_nonce) {
-            let account = *source.address.payload();
-            let known = journal.intent_of_nonce(content.network, account, nonce).is_some();
-            if known || !seen.nonces.insert((content.network, account, nonce)) {
-                let why = format!("account nonce {nonce} of {} was signed before", source.address);
-                return Err(Refusal::of("journal.nonce_repeated", number, nonce, why).at(place));
-            }
-        }
-        for tx_id in batch.transactions[place].iter().filter_map(|unsigned| unsigned.tx_id()) {
-            if journal.has_tx_id(&tx_id) || !seen.tx_ids.insert(tx_id) {
-                let found = hex::encode(tx_id);
-                let why = format!("transaction {found} was signed before");
-                return Err(Refusal::of("journal.tx_repeated", number, found, why).at(place));
-            }
+/// Equal payments at one timestamp would be one transaction on TRON: it is paid once, and counted twice.
+fn check_own_ids(number: usize, batch: &Batch) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for place in 0..batch.transactions.len() {
+        if let Some(tx_id) = tx_ids(batch, place).into_iter().find(|tx_id| !seen.insert(*tx_id)) {
+            let found = hex::encode(tx_id);
+            let why = format!("transaction {found} stands in the batch twice");
+            return Err(Refusal::of("journal.tx_repeated", number, found, why).at(place));
         }
     }
     Ok(())

@@ -34,9 +34,11 @@ impl Signer {
         let time = now.max(self.journal().time());
         let mut explained = Vec::with_capacity(batches.len());
         for number in 0..batches.len() {
-            let spent = checks::spent(self, &batches, number, time)?;
-            let facts = Facts { policy, ..checks::facts(self, &batches, number, time, spent) };
-            explained.push((batches[number].envelope.content.clone(), explain(&facts)));
+            let earlier = checks::earlier(&batches[..number], time)?;
+            let verdicts = checks::with_facts(self, &batches, number, &earlier, time, |facts| {
+                explain(&Facts { policy, ..*facts })
+            });
+            explained.push((batches[number].envelope.content.clone(), verdicts));
         }
         let refusal = self.examine(bytes, now).err().map(|examined| examined.refusal);
         Ok(Explained { batches: explained, refusal })

@@ -5,20 +5,21 @@
 //! before gives the same bytes and no second entry; a refusal moves the refusals' chain, never the
 //! journal's head.
 
-use super::checks::{CLOCK_BEHIND, judge_all};
+use super::checks::{CLOCK_BEHIND, judge_all, record};
 use super::{Batch, Examined, Known, Refusal, Reviewed, Signer, Standing};
 use crate::home::HomeError;
-use crate::journal::{Beside, JournalError};
-use crate::keys::{KeyError, Master};
+use crate::journal::{Beside, HEAD_UNKNOWN, JournalError, is_final};
+use crate::keys::{KeyError, Keyring, Wallets};
 use crate::sign::{self, SignError};
-use crate::vault::VaultError;
-use airlock_shared::approval::digest_of;
+use crate::vault::{Device, Lock, VaultError, WalletRef};
+use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::batch::Wallet;
 use airlock_shared::chain::Signature;
 use airlock_shared::envelope::{MAX_UNACKNOWLEDGED, Outcome, Receipt, Replies, Reply, signatures_digest};
 use airlock_shared::identity::IdentitySignature;
-use airlock_shared::journal::{Entry, Event, Record};
+use airlock_shared::journal::{Entry, Event, FirstSeen};
 use airlock_shared::wallet::Role;
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeSet, HashMap};
 
 /// How signing ended without signatures.
@@ -73,46 +74,54 @@ impl Intended {
 
 impl Reviewed {
     /// Proves every own wallet by deriving it, and repeats the checks that depend on time.
-    fn unlock(self, signer: &Signer, master: &Master, now: u64) -> Result<Unlocked, Ended> {
+    fn unlock(self, signer: &Signer, keyring: &Keyring, now: u64) -> Result<Unlocked, Ended> {
         for (number, batch) in self.0.iter().enumerate() {
-            prove_wallets(number, batch, master)?;
+            prove_wallets(number, batch, keyring, signer.vault.device())?;
         }
-        judge_all(signer, &self.0, now)?;
+        judge_all(signer, &self.0, now).map_err(|broken| broken.refusal)?;
         Ok(Unlocked(self.0))
     }
 }
 
 /// The key at every source's path must have the source's address; so must every destination that is said
-/// to be our own.
-fn prove_wallets(number: usize, batch: &Batch, master: &Master) -> Result<(), Ended> {
+/// to be our own. Neither may be a wallet that was retired.
+fn prove_wallets(number: usize, batch: &Batch, keyring: &Keyring, device: &Device) -> Result<(), Ended> {
     let content = &batch.envelope.content;
-    let mut accounts = HashMap::new();
-    for role in Role::DERIVED {
-        accounts.insert(role, master.account(content.network, role)?);
-    }
+    let mut known: HashMap<Role, Wallets<'_>> = HashMap::new();
     let mut proven = BTreeSet::new();
     for (place, item) in content.items.iter().enumerate() {
         let own = item.own.map(|(role, index)| Wallet { role, index, address: item.destination });
-        let claims = [(content.source_of(place), "source.not_ours"), (own, "own.not_ours")];
-        for (wallet, code) in claims.into_iter().filter_map(|(wallet, code)| Some((wallet?, code))) {
+        let claims = [(content.source_of(place), "source"), (own, "own")];
+        for (wallet, which) in claims.into_iter().filter_map(|(wallet, which)| Some((wallet?, which))) {
             if proven.contains(&wallet) {
                 continue;
             }
-            let Some(account) = accounts.get(&wallet.role) else {
-                let why = format!("this signer holds no {} keys", wallet.role.name());
-                return Err(Refusal::of(code, number, wallet.address, why).at(place).into());
+            let refuse = |kind: &str, why: String| {
+                Refusal::of(&format!("{which}.{kind}"), number, wallet.address, why).at(place)
             };
-            let derived = account.address(wallet.index)?;
-            if derived != wallet.address {
-                let why = format!(
-                    "{} wallet {} of this vault is {derived}, not {}",
-                    wallet.role.name(),
-                    wallet.index,
-                    wallet.address
-                );
-                return Err(Refusal::of(code, number, wallet.address, why).at(place).into());
+            let Wallet { role, index, address } = wallet;
+            let name = format!("{} wallet {index}", role.name());
+            if role == Role::Hardware {
+                return Err(refuse("hardware", "a hardware wallet signs for itself".to_owned()).into());
             }
-            proven.insert(wallet);
+            if device.is_retired(&WalletRef { network: content.network, role, index }) {
+                return Err(refuse("retired", format!("{name} of this vault was retired")).into());
+            }
+            let wallets = match known.entry(role) {
+                Place::Occupied(known) => known.into_mut(),
+                Place::Vacant(new) => new.insert(keyring.wallets(content.network, role)?),
+            };
+            match wallets.address(index) {
+                Ok(derived) if derived == address => proven.insert(wallet),
+                Ok(derived) => {
+                    let why = format!("{name} of this vault is {derived}, not {address}");
+                    return Err(refuse("not_ours", why).into());
+                }
+                Err(error @ (KeyError::NoSlot { .. } | KeyError::NotForNetwork { .. })) => {
+                    return Err(refuse("not_ours", error.to_string()).into());
+                }
+                Err(error) => return Err(error.into()),
+            };
         }
     }
     Ok(())
@@ -120,22 +129,17 @@ fn prove_wallets(number: usize, batch: &Batch, master: &Master) -> Result<(), En
 
 impl Signer {
     /// From a reviewed bundle to replies that may leave. `now` is asked again after the unlock.
-    pub fn sign(&mut self, reviewed: Reviewed, master: &Master, now: u64) -> Result<Replies, Ended> {
-        let unlocked = reviewed.unlock(self, master, now)?;
+    pub fn sign(&mut self, reviewed: Reviewed, keyring: &Keyring, now: u64) -> Result<Replies, Ended> {
+        let unlocked = reviewed.unlock(self, keyring, now)?;
         let intended = self.intend(unlocked, now)?;
-        let signatures = sign::sign(&intended, master)?;
+        let signatures = sign::sign(&intended, keyring)?;
         self.release(intended, signatures, now)
     }
 
     fn intend(&mut self, unlocked: Unlocked, now: u64) -> Result<Intended, Ended> {
         let time = now.max(self.journal.time());
-        for batch in unlocked.0.iter().filter(|batch| batch.standing == Standing::New) {
-            let tx_ids = |place: usize| {
-                batch.transactions[place].iter().filter_map(|unsigned| unsigned.tx_id()).collect()
-            };
-            let record = Record::of(&batch.envelope.content, time, tx_ids).ok_or_else(|| {
-                Refusal::of("build", 0, batch.envelope.content.batch_id, "an item has no source")
-            })?;
+        for (number, batch) in unlocked.0.iter().enumerate().filter(|(_, one)| one.standing == Standing::New) {
+            let record = record(number, batch, time)?;
             let approvals = digest_of(&batch.envelope.approvals);
             let event = Event::Intent { content: batch.digest, approvals, record: record.digest() };
             self.journal.append(time, event, Beside::Record(record), self.vault.device())?;
@@ -187,7 +191,8 @@ impl Signer {
         let event = Event::Signed { content: batch.digest, signatures };
         let entry = self.journal.next_entry(now, event, self.vault.device());
         let content = &batch.envelope.content;
-        let nonce_of = |wallet: Wallet| self.journal.highest_nonce(content.network, wallet.address.payload());
+        let memory = self.journal.memory();
+        let nonce_of = |wallet: Wallet| memory.highest_nonce(&wallet.address).unwrap_or(0);
         let known = self.known_of(std::slice::from_ref(batch))[0];
         let receipt = Receipt {
             highest_nonce: content.source.map_or(0, nonce_of),
@@ -212,7 +217,7 @@ impl Signer {
             content: known.content,
             approvals: known.approvals,
             outcome,
-            highest_item: self.journal.highest_item(),
+            highest_item: self.journal.memory().highest_item(),
             highest_nonce: 0,
             time: now,
             unacknowledged: newer.iter().filter(|one| one.sequence < entry.sequence).cloned().collect(),
@@ -224,21 +229,26 @@ impl Signer {
     /// Puts a refusal on record. Every batch of the bundle is refused with it, but never one whose intent is
     /// in the journal: its signatures may be out. A paired coordinator gets a signed receipt for each. A
     /// clock that runs behind is this machine's fault and no batch's: nothing is recorded, which would be final.
+    /// Nor does a signer promise anything whose journal is not the newest: what it refuses it may have signed.
     pub fn refuse(&mut self, examined: Examined, now: u64) -> Result<Refused, Ended> {
-        let Examined { refusal, authentic, batches } = examined;
+        let Examined { refusal, authentic, batches, claimed, first_seen } = examined;
         if refusal.code == CLOCK_BEHIND {
             return Ok(Refused { refusal, replies: None });
+        }
+        let promised = is_final(&refusal.code);
+        if let Some(claimed) = claimed.filter(|_| refusal.code == HEAD_UNKNOWN && authentic) {
+            self.lock(&refusal.code, claimed, now)?;
         }
         let mut replies = Vec::new();
         for (number, known) in batches.into_iter().enumerate() {
             if self.journal.intent(&known.content).is_some() {
                 continue;
             }
-            let own = refusal.batch.is_none_or(|batch| batch == number);
+            let own = refusal.batch.is_none_or(|batch| batch == number) || !promised;
             let code = if own { refusal.code.clone() } else { "bundle.refused".to_owned() };
-            let event = Event::Refused { content: known.content, code: code.clone() };
-            self.refusals.append(now, event, Beside::Nothing, self.vault.device())?;
-            if let Some(entry) = self.newest_for(known).filter(|_| authentic) {
+            let delayed = first_seen.as_ref().filter(|_| refusal.batch == Some(number));
+            self.record_refusal(known.content, &code, delayed, now)?;
+            if let Some(entry) = self.newest_for(known).filter(|_| authentic && promised) {
                 let outcome = Outcome::Refused { code, why: cut(&refusal.to_string(), 512) };
                 let receipt = self.receipt(known, outcome, entry, now).sign(&self.vault.device().key);
                 replies.push(Reply { receipt, signatures: Vec::new() });
@@ -247,6 +257,34 @@ impl Signer {
         self.anchor()?;
         let replies = if replies.is_empty() { None } else { Some(Replies { replies }) };
         Ok(Refused { refusal, replies })
+    }
+
+    /// In the chain of its own; with the destinations whose delay begins, which the journal's memory takes in.
+    fn record_refusal(
+        &mut self,
+        content: airlock_shared::Digest,
+        code: &str,
+        delayed: Option<&FirstSeen>,
+        now: u64,
+    ) -> Result<(), Ended> {
+        let first_seen = delayed.map(FirstSeen::digest);
+        let event = Event::Refused { content, code: code.to_owned(), first_seen };
+        let beside = delayed.cloned().map_or(Beside::Nothing, Beside::FirstSeen);
+        let entry = self.refusals.append(now, event, beside, self.vault.device())?;
+        if let Some(first_seen) = delayed {
+            self.journal.delay_began(first_seen.clone(), entry.time);
+        }
+        Ok(())
+    }
+
+    /// From now on nothing is signed until the custodians have re-anchored the journal.
+    fn lock(&mut self, code: &str, claimed: SeenHead, now: u64) -> Result<(), Ended> {
+        let device = self.vault.device_mut();
+        if device.lock.is_none() {
+            device.lock = Some(Lock { at: now, code: code.to_owned(), claimed });
+            self.vault.store(&self.home)?;
+        }
+        Ok(())
     }
 }
 

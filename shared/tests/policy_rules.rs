@@ -4,52 +4,12 @@
 
 mod sample;
 
-use airlock_shared::approval::Approval;
-use airlock_shared::batch::{Content, Context, Kind, Reissue, ReissueReason};
-use airlock_shared::memory::{Memory, Past};
-use airlock_shared::policy::{Facts, Policy, Refusal, Rule, judge};
+use airlock_shared::batch::{Context, Kind};
+use airlock_shared::policy::{Rule, Window};
 use airlock_shared::roles::approver;
 use airlock_shared::{Address, BaseUnits, Digest, Network};
-use sample::{NOW, approvals, content, identity_key, person, policy};
-
-/// What a case may change. Approvals are made after the content is altered, unless the case makes them.
-struct Case {
-    content: Content,
-    policy: Policy,
-    approvals: Option<Vec<Approval>>,
-    bundle_len: usize,
-    now: u64,
-    memory: Memory,
-}
-
-fn judged(network: Network, alter: impl FnOnce(&mut Case)) -> Result<(), Refusal> {
-    let mut case = Case {
-        content: content(network, 3),
-        policy: policy(),
-        approvals: None,
-        bundle_len: 1,
-        now: NOW + 60,
-        memory: Memory::default(),
-    };
-    case.memory.entered(NOW);
-    alter(&mut case);
-    let approvals = case.approvals.unwrap_or_else(|| approvals(&case.content));
-    judge(&Facts {
-        content: &case.content,
-        digest: case.content.digest(),
-        approvals: &approvals,
-        bundle_len: case.bundle_len,
-        policy: &case.policy,
-        now: case.now,
-        past: Past::of(&case.memory),
-    })
-}
-
-fn refused(network: Network, alter: impl FnOnce(&mut Case)) -> (Rule, Option<usize>) {
-    let refusal = judged(network, alter).unwrap_err();
-    assert!(!refusal.found.is_empty() && !refusal.allowed.is_empty());
-    (refusal.rule, refusal.item)
-}
+use sample::case::{Case, judged, refused};
+use sample::{NOW, approvals, identity_key, person};
 
 const TRON: Network = Network::TRON_DEV;
 const EVM: Network = Network::EVM_DEV;
@@ -66,15 +26,9 @@ fn a_policy_that_is_not_in_force_is_refused() {
     assert_eq!(refused(TRON, |c| c.content.policy.digest = Digest::ZERO).0, Rule::PolicyInForce);
 }
 
-/// Changes the policy and refers the content to it, as a coordinator would.
-fn with_policy(case: &mut Case, change: impl FnOnce(&mut Policy)) {
-    change(&mut case.policy);
-    case.content.policy.digest = case.policy.digest();
-}
-
 #[test]
 fn a_network_that_is_not_listed_is_refused() {
-    let rule = refused(TRON, |c| with_policy(c, |p| p.networks.retain(|n| n.network != TRON)));
+    let rule = refused(TRON, |c| c.with_policy(|p| p.networks.retain(|n| n.network != TRON)));
     assert_eq!(rule.0, Rule::Network);
 }
 
@@ -92,6 +46,36 @@ fn a_wallet_that_is_not_listed_or_has_the_wrong_role_is_refused() {
 }
 
 #[test]
+fn a_tron_permission_other_than_the_paying_wallets_is_refused() {
+    let ask = |c: &mut Case, permission| match &mut c.content.context {
+        Context::Tron(tron) => tron.permission_id = permission,
+        Context::Evm(_) => {}
+    };
+    assert_eq!(refused(TRON, |c| ask(c, 2)).0, Rule::Permission);
+    let pinned = |c: &mut Case, permission| {
+        ask(c, permission);
+        c.with_policy(|p| p.networks[1].wallets[0].permission_id = 2);
+    };
+    assert_eq!(judged(TRON, |c| pinned(c, 2)), Ok(()));
+    for other in [0, 3] {
+        assert_eq!(refused(TRON, |c| pinned(c, other)).0, Rule::Permission);
+    }
+}
+
+#[test]
+fn signing_outside_the_hours_of_the_policy_is_refused() {
+    // A Thursday, 12:01 UTC.
+    let open = |day, from_minute, to_minute| {
+        judged(TRON, |c| c.with_policy(|p| p.windows = vec![Window { day, from_minute, to_minute }]))
+    };
+    assert_eq!(open(3, 721, 722), Ok(()));
+    for (day, from, to) in [(3, 0, 721), (3, 722, 1_440), (2, 0, 1_440), (4, 0, 1_440)] {
+        assert_eq!(open(day, from, to).unwrap_err().rule, Rule::TimeWindow);
+    }
+    assert_eq!(refused(TRON, |c| c.with_policy(|p| p.windows.clear())).0, Rule::TimeWindow);
+}
+
+#[test]
 fn a_foreign_token_or_a_false_claim_about_a_token_is_refused() {
     let fake = |c: &mut Case| c.content.asset.contract = Some(Address::new(TRON, [0xfa; 20]));
     assert_eq!(refused(TRON, fake).0, Rule::Asset);
@@ -101,7 +85,7 @@ fn a_foreign_token_or_a_false_claim_about_a_token_is_refused() {
 
 #[test]
 fn too_many_items_or_batches_are_refused() {
-    assert_eq!(refused(TRON, |c| with_policy(c, |p| p.bounds.items_max = 2)).0, Rule::Items);
+    assert_eq!(refused(TRON, |c| c.with_policy(|p| p.bounds.items_max = 2)).0, Rule::Items);
     assert_eq!(refused(TRON, |c| c.bundle_len = 5).0, Rule::BundleSize);
 }
 
@@ -110,7 +94,7 @@ fn an_item_a_batch_or_a_day_above_its_limit_is_refused() {
     let item = |c: &mut Case| c.content.items[1].amount = BaseUnits::from(50_000_000_001u64);
     assert_eq!(refused(TRON, item), (Rule::PerItemLimit, Some(1)));
     let batch = |c: &mut Case| {
-        with_policy(c, |p| p.networks[1].assets[0].per_batch_max = BaseUnits::from(1u64));
+        c.with_policy(|p| p.networks[1].assets[0].per_batch_max = BaseUnits::from(1u64));
     };
     assert_eq!(refused(TRON, batch).0, Rule::PerBatchLimit);
 }
@@ -149,7 +133,7 @@ fn an_address_that_keeps_what_it_is_sent_is_never_paid() {
 #[test]
 fn where_withdrawals_are_listed_others_are_refused() {
     let listed = |c: &mut Case| {
-        with_policy(c, |p| {
+        c.with_policy(|p| {
             p.networks[1].withdrawals_to = airlock_shared::policy::WithdrawalsTo::Listed;
         });
     };
@@ -213,7 +197,7 @@ fn approvals_of_another_content_do_not_count() {
 #[test]
 fn one_device_under_two_names_is_one_person() {
     let doubled = |c: &mut Case| {
-        with_policy(c, |p| p.approvers[1].device = p.approvers[0].device);
+        c.with_policy(|p| p.approvers[1].device = p.approvers[0].device);
         let by = |name| approver::approve(&c.content, person(name), None, &identity_key(3));
         c.approvals = Some(vec![by("carol"), by("dave")]);
     };

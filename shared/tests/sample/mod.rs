@@ -2,6 +2,8 @@
 //! Everything is derived from fixed seeds, so bytes and digests are the same in every run.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses the part it needs, and sound values")]
 
+pub mod case;
+
 use airlock_shared::approval::Approval;
 use airlock_shared::batch::{
     Asset, Content, Context, EvmContext, FeeLevel, Item, Kind, PolicyRef, TronContext, Wallet,

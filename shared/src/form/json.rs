@@ -1,9 +1,10 @@
 //! Canonical JSON: nodes to text and strictly back.
 //!
-//! serde_json reads; the text is written here, because it has exactly one form. The two fields that every document
+//! `parse` reads; the text is written here, because it has exactly one form. The two fields that every document
 //! opens with, its name and version, are added and taken off here.
 
-use super::{Fault, Form, FormError, MAX_DEPTH, MAX_JSON_BYTES, Node, Reader, Spelling, Writer, same};
+use super::parse::parse;
+use super::{Fault, Form, FormError, MAX_JSON_BYTES, Node, Reader, Spelling, Writer, same};
 use std::fmt::Write as _;
 
 /// The canonical JSON of a document of the kind `name`, version `version`.
@@ -76,9 +77,7 @@ pub fn from_foreign_json<F: Form>(name: &'static str, version: u64, bytes: &[u8]
         let fault = Fault::TooLarge { limit: MAX_JSON_BYTES, found: bytes.len() };
         return Err(FormError::new(name, fault));
     }
-    let value: serde_json::Value = serde_json::from_slice(bytes)
-        .map_err(|error| FormError::new(name, Fault::Malformed { why: error.to_string() }))?;
-    let mut node = read_json(value, MAX_DEPTH).map_err(|fault| FormError::new(name, fault))?;
+    let mut node = parse(bytes).map_err(|fault| FormError::new(name, fault))?;
     if let Node::Map(fields) = &mut node {
         check_head(name, version, fields)?;
     }
@@ -107,29 +106,5 @@ fn check_head(
         Some(Node::Uint(found)) if found == version => Ok(()),
         Some(Node::Uint(found)) => Err(FormError::new(name, Fault::UnknownVersion { found })),
         _ => Err(FormError::new(format!("{name}.version"), Fault::Missing)),
-    }
-}
-
-fn read_json(value: serde_json::Value, depth: usize) -> Result<Node, Fault> {
-    use serde_json::Value;
-    if depth == 0 {
-        return Err(Fault::Malformed { why: format!("nested deeper than {MAX_DEPTH}") });
-    }
-    match value {
-        Value::String(text) => Ok(Node::Text(text)),
-        Value::Bool(value) => Ok(Node::Flag(value)),
-        Value::Number(number) => number
-            .as_u64()
-            .map(Node::Uint)
-            .ok_or_else(|| Fault::Malformed { why: format!("{number} is not an unsigned integer") }),
-        Value::Array(values) => {
-            values.into_iter().map(|v| read_json(v, depth - 1)).collect::<Result<_, _>>().map(Node::List)
-        }
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| Ok((0, name, read_json(value, depth - 1)?)))
-            .collect::<Result<_, _>>()
-            .map(Node::Map),
-        Value::Null => Err(Fault::Malformed { why: "null has no place here".to_owned() }),
     }
 }

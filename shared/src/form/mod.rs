@@ -8,6 +8,7 @@
 
 mod cbor;
 mod json;
+mod parse;
 mod reader;
 mod writer;
 

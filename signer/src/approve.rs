@@ -48,6 +48,7 @@ impl Readable {
         }
         let heads: Vec<_> = request.heads.iter().map(SeenHead::of).collect();
         check_memory(number, &heads, device)?;
+        check_vault(number, content.vault, &heads, device)?;
         Ok(Self { request, heads })
     }
 
@@ -72,7 +73,7 @@ impl Readable {
             return Err(Refusal::of("confirmation", number, found, "the words do not name this batch"));
         }
         self.heads.iter().for_each(|head| device.remember(*head));
-        let seen = device.seen.iter().find(|head| head.signer.fingerprint() == content.vault).copied();
+        let seen = heads_of(content.vault, &device.seen, device).next().copied();
         let approval = approver::approve(content, device.name.clone(), seen, &device.key);
         Ok(ApprovalReply { content: digest, approval })
     }
@@ -96,6 +97,35 @@ fn check_head(number: usize, entry: &Entry, device: &Device) -> Result<(), Refus
         head.sequence, head.signer
     );
     Err(Refusal::of("approve.head_forked", number, head.head, why))
+}
+
+/// The heads among these that may be of the vault that a batch names. Its name is short: where the roster has a signer
+/// of that name, no other one is meant.
+fn heads_of<'a>(
+    vault: [u8; 4],
+    heads: &'a [SeenHead],
+    device: &'a Device,
+) -> impl Iterator<Item = &'a SeenHead> {
+    let custodians = device.roster.iter().flat_map(|roster| &roster.custodians);
+    let pinned = custodians.map(|one| one.identity).find(|one| one.fingerprint() == vault);
+    heads.iter().filter(move |head| {
+        head.signer.fingerprint() == vault && pinned.is_none_or(|signer| signer == head.signer)
+    })
+}
+
+/// Four bytes name a vault, and a key with the same four can be searched for. Whoever plants its journal here would have
+/// the true signer's head left out of the approval, so two signers of one name stop everything.
+fn check_vault(number: usize, vault: [u8; 4], heads: &[SeenHead], device: &Device) -> Result<(), Refusal> {
+    let mut known = heads_of(vault, &device.seen, device).chain(heads_of(vault, heads, device));
+    let Some(first) = known.next() else { return Ok(()) };
+    match known.find(|head| head.signer != first.signer) {
+        None => Ok(()),
+        Some(other) => {
+            let name = hex::encode(vault);
+            let why = format!("signers {} and {} are both called vault {name}", first.signer, other.signer);
+            Err(Refusal::of("approve.vault_ambiguous", number, name, why))
+        }
+    }
 }
 
 /// A coordinator that fills this memory with signers of its own making must not thereby have a real one

@@ -71,7 +71,7 @@ fn sign_a_batch(world: &World, network: Network, run: u8) -> u128 {
     let start = Instant::now();
     let accountable = signer.examine(&request, world.now).ok().unwrap();
     let typed = words(&accountable.words_digest());
-    let replies = signer.sign(accountable.confirm(&typed).unwrap(), &world.master, world.now).unwrap();
+    let replies = signer.sign(accountable.confirm(&typed).unwrap(), &world.keyring, world.now).unwrap();
     black_box(replies.to_binary());
     start.elapsed().as_micros()
 }

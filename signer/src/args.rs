@@ -4,9 +4,19 @@
 //! environment variable; passphrases come from a terminal, a 0600 file or a file descriptor. Exit codes:
 //! 0 done, 2 usage, 3 refused by policy or check, 4 vault or passphrase, 5 journal or state, 6 input or output.
 
+mod attest;
+mod audit;
 mod backup;
+mod birth;
+mod genesis;
+mod wallet;
 
+pub use attest::{Attest, AttestAction, AttestVerify};
+pub use audit::Audit;
 pub use backup::BackupAction;
+pub use birth::{BesideWords, Founding, Init, Restore};
+pub use genesis::GenesisAction;
+pub use wallet::{Import, LabelOf, Retire, WalletAction};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -57,12 +67,22 @@ pub struct Options {
 pub enum Command {
     /// Make the vault, pin the roster, start the journal.
     Init(Init),
+    /// Make the vault again from its words; nothing is signed until the custodians sign a journal genesis.
+    Restore(Restore),
     /// Print this device's public identity key.
     Identity,
     /// Print wallet addresses.
     Addresses(Addresses),
+    /// Import a single key; list, label and retire wallets.
+    Wallet {
+        /// What about them.
+        #[command(subcommand)]
+        action: WalletAction,
+    },
     /// Export the extended public key of a deposit account.
     Xpub(Xpub),
+    /// Vouch for deposit addresses, or check such a proof.
+    Attest(Attest),
     /// Pair with a coordinator by words compared aloud.
     Pair(Pair),
     /// Change passphrases, or how long guessing one takes.
@@ -95,39 +115,16 @@ pub enum Command {
         #[command(subcommand)]
         action: JournalAction,
     },
+    /// Let the custodians begin or re-anchor the journal, after a restore or a rollback.
+    Genesis {
+        /// Which step.
+        #[command(subcommand)]
+        action: GenesisAction,
+    },
     /// Look for what endangers keys on this machine, and say what to do about it.
     Doctor,
-    /// Verify signed-batch files, or folders of them, against the pinned keys of this home.
-    Audit(Files),
-}
-
-/// `init`.
-#[derive(Args, Debug)]
-pub struct Init {
-    /// Whose device this is: a-z 0-9 . _ @ -
-    #[arg(long)]
-    pub name: String,
-    /// main, test or dev.
-    #[arg(long)]
-    pub profile: String,
-    /// An approver's or further custodian's device: no spending keys.
-    #[arg(long)]
-    pub identity_only: bool,
-    /// A custodian, NAME=HEXKEY; repeat. A device with spending keys adds itself.
-    #[arg(long, value_name = "NAME=HEXKEY")]
-    pub roster: Vec<String>,
-    /// How many custodians it takes [default: all of them].
-    #[arg(long, value_name = "N")]
-    pub threshold: Option<u64>,
-    /// What opening the vault costs [default: 262144 KiB in 3 passes].
-    #[command(flatten)]
-    pub kdf: Kdf,
-    /// Write the mnemonic to this file descriptor instead of the terminal.
-    #[arg(long, value_name = "N", conflicts_with = "no_mnemonic_display")]
-    pub mnemonic_fd: Option<u32>,
-    /// Show the mnemonic to nobody: without a backup the keys die with the vault. For demonstrations.
-    #[arg(long)]
-    pub no_mnemonic_display: bool,
+    /// Verify signed-batch files, or folders of them, against pinned keys: this home's, or given as files.
+    Audit(Audit),
 }
 
 /// What stretching a passphrase costs, and so what guessing it costs.
@@ -296,14 +293,6 @@ pub struct Inputs {
     pub input: Vec<PathBuf>,
 }
 
-/// `audit`.
-#[derive(Args, Debug)]
-pub struct Files {
-    /// Signed-batch files in JSON or binary, or folders with such files.
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-}
-
 /// `sign` and `approve`.
 #[derive(Args, Debug)]
 pub struct Exchange {
@@ -317,6 +306,9 @@ pub struct Exchange {
     /// one for the whole bundle.
     #[arg(long, value_name = "WORDS")]
     pub confirm: Vec<String>,
+    /// Print the review as plain text instead of turning pages: for screen readers and logs.
+    #[arg(long)]
+    pub plain: bool,
     /// Also show the answer's frames in this terminal.
     #[arg(long)]
     pub terminal: bool,

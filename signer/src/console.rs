@@ -113,15 +113,21 @@ impl Console {
     /// Words of a backup from a private file.
     pub fn words_from_file(&self, path: &Path) -> Result<Zeroizing<String>, Failure> {
         let failed = |error| Failure::new(Exit::Vault, "backup", error);
-        words_from(open_private(path, OFlags::RDONLY).map_err(failed)?, &path.display().to_string())
+        let name = path.display().to_string();
+        secret_text(open_private(path, OFlags::RDONLY).map_err(failed)?, &name, MAX_TEXT_BYTES)
     }
 
     /// Words of a backup from a descriptor.
     pub fn words_from_descriptor(&self, number: u32) -> Result<Zeroizing<String>, Failure> {
+        self.secret_from_descriptor(number, MAX_TEXT_BYTES)
+    }
+
+    /// Throws, a key or a password from a descriptor: text of at most so many bytes.
+    pub fn secret_from_descriptor(&self, number: u32, most: usize) -> Result<Zeroizing<String>, Failure> {
         let name = format!("file descriptor {number}");
         let file = File::open(Path::new("/proc/self/fd").join(number.to_string()))
             .map_err(|error| Failure::new(Exit::Vault, "backup", format!("{name}: {error}")))?;
-        words_from(file, &name)
+        secret_text(file, &name, most)
     }
 
     /// Does a script give the spending compartment a passphrase of its own?
@@ -259,14 +265,13 @@ fn read_from(file: File, name: &str) -> Result<Passphrase, Failure> {
     Ok(Passphrase::from_bytes(std::mem::take(&mut bytes))?)
 }
 
-/// Reads at most one backup's words, into memory that never has to grow.
-fn words_from(file: File, name: &str) -> Result<Zeroizing<String>, Failure> {
+/// Reads at most `most` bytes, into memory that never has to grow.
+fn secret_text(file: File, name: &str, most: usize) -> Result<Zeroizing<String>, Failure> {
     let failed = |why: &dyn std::fmt::Display| Failure::new(Exit::Vault, "backup", format!("{name}: {why}"));
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4 * MAX_TEXT_BYTES));
-    let read =
-        file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    if read > MAX_TEXT_BYTES {
-        return Err(failed(&"too long for the words of a backup"));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4 * most));
+    let read = file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if read > most {
+        return Err(failed(&"too long"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| failed(&"not text"))?;
     Ok(Zeroizing::new(text.to_owned()))

@@ -7,11 +7,14 @@
 
 pub mod approve;
 pub mod args;
+pub mod audit;
 pub mod commands;
 pub mod console;
 pub mod doctor;
+pub mod entropy;
 pub mod failure;
 pub mod familiar;
+pub mod genesis;
 pub mod home;
 pub mod journal;
 pub mod keys;
@@ -20,9 +23,13 @@ pub mod memory;
 pub mod policy;
 pub mod qr;
 pub mod records;
+pub mod report;
 pub mod review;
 pub mod sandbox;
 pub mod secret;
 pub mod session;
 pub mod sign;
+pub mod stage;
+pub mod state;
+pub mod terminal;
 pub mod vault;

@@ -2,13 +2,18 @@
 //!
 //! Called by the vault (passphrases, entropy, sealing keys), by `keys` and by the command line that
 //! reads passphrases. What must stay true: no `Debug`, no `Display`, no `Serialize`; every secret is
-//! overwritten when it is dropped; none comes from an argument or an environment variable.
+//! overwritten when it is dropped; what outlives a calculation lies on locked pages (`memory::Secret`); none
+//! comes from an argument or an environment variable.
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use crate::memory::Secret;
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What opens a compartment: 12 to 1,024 bytes of UTF-8, taken byte for byte.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Passphrase(String);
+pub struct Passphrase {
+    bytes: Secret<[u8; Self::MAX_BYTES]>,
+    length: usize,
+}
 
 /// Why a text cannot be a passphrase. The text itself is never carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +53,10 @@ impl Passphrase {
             text.zeroize();
             return Err(PassphraseError::TooLong { found });
         }
-        text.truncate(found);
-        Ok(Self(text))
+        let mut bytes = Secret::new([0; Self::MAX_BYTES]);
+        bytes[..found].copy_from_slice(&text.as_bytes()[..found]);
+        text.zeroize();
+        Ok(Self { bytes, length: found })
     }
 
     /// The same, from bytes that a file or pipe gave.
@@ -65,44 +72,90 @@ impl Passphrase {
 
     /// Its bytes, for the key derivation only.
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.bytes[..self.length]
     }
 
     /// The same once more, for the other compartment; each is overwritten by itself.
     pub fn again(&self) -> Self {
-        Self(self.0.clone())
+        let mut bytes = Secret::new([0; Self::MAX_BYTES]);
+        bytes.copy_from_slice(&self.bytes[..]);
+        Self { bytes, length: self.length }
     }
 
     /// Were the same words typed twice?
     pub fn matches(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.as_bytes() == other.as_bytes()
     }
 }
 
-/// 256 bits from which every spending key comes (BIP-39, 24 words).
-pub struct Entropy(Zeroizing<[u8; 32]>);
+/// BIP-39's passphrase: part of the seed, in NFKD, at most 1,024 bytes. Empty where none was set; another one
+/// gives other keys, never an error.
+pub struct Bip39Passphrase(Zeroizing<String>);
+
+impl Bip39Passphrase {
+    /// The longest, in bytes of NFKD.
+    pub const MAX_BYTES: usize = 1_024;
+
+    /// None was set.
+    pub fn none() -> Self {
+        Self(Zeroizing::new(String::new()))
+    }
+
+    /// Normalizes; one trailing line end, as files and pipes carry it, is not part of it.
+    pub fn new(text: &str) -> Result<Self, PassphraseError> {
+        let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        // Room for all of it at once: a text that grows leaves copies behind.
+        let mut normal = Zeroizing::new(String::with_capacity(Self::MAX_BYTES));
+        for character in text.nfkd() {
+            if normal.len() + character.len_utf8() > Self::MAX_BYTES {
+                return Err(PassphraseError::TooLong { found: text.len() });
+            }
+            normal.push(character);
+        }
+        Ok(Self(normal))
+    }
+
+    /// From an opened compartment, where it lies in NFKD already; anything else is `None`.
+    pub fn of_normalized(text: &str) -> Option<Self> {
+        Self::new(text).ok().filter(|normal| *normal.0 == *text)
+    }
+
+    /// Was none set?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its text, for the key derivation and the vault only.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// From which every derived key comes: 128, 160, 192, 224 or 256 bits, which BIP-39 spells as 12 to 24 words.
+pub struct Entropy {
+    bytes: Secret<[u8; 32]>,
+    length: usize,
+}
 
 impl Entropy {
-    /// From bytes that an opened compartment holds; anything but 32 bytes is `None`.
+    /// From bytes that an opened compartment or a backup holds; a length that no mnemonic has is `None`.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        let mut entropy = Zeroizing::new([0; 32]);
-        if bytes.len() != entropy.len() {
+        if !matches!(bytes.len(), 16 | 20 | 24 | 28 | 32) {
             return None;
         }
-        entropy.copy_from_slice(bytes);
-        Some(Self(entropy))
+        let mut entropy = Secret::new([0; 32]);
+        entropy[..bytes.len()].copy_from_slice(bytes);
+        Some(Self { bytes: entropy, length: bytes.len() })
     }
 
-    /// Fresh from the operating system; there is no other source and no fallback.
-    pub fn generate() -> Result<Self, RandomError> {
-        let mut entropy = Zeroizing::new([0; 32]);
-        fill_random(&mut entropy[..])?;
-        Ok(Self(entropy))
+    /// Its bytes, for the vault, backups and the key derivation only.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 
-    /// Its bytes, for the vault and the key derivation only.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// How many words its mnemonic has.
+    pub const fn words(&self) -> usize {
+        self.length * 3 / 4
     }
 }
 
@@ -115,6 +168,12 @@ pub enum RandomError {
     /// All bytes equal, or two draws in a row alike.
     #[error("the operating system's random source repeats itself")]
     Stuck,
+    /// One byte far too often (NIST SP 800-90B, adaptive proportion test).
+    #[error("the operating system's random source prefers some values")]
+    Leaning,
+    /// It gave the same long pattern twice.
+    #[error("the operating system's random source runs in a circle")]
+    Circle,
 }
 
 /// Fills `bytes` (12 or more) from the operating system, twice, and refuses a source that repeats itself.
@@ -141,6 +200,16 @@ mod tests {
         }
         let spaced = Passphrase::new("correct horse battery \n".into()).ok().unwrap();
         assert!(!spaced.matches(&typed));
+    }
+
+    #[test]
+    fn a_bip39_passphrase_is_normalized_and_bounded() {
+        let composed = Bip39Passphrase::new("\u{e9}\u{212b}\n").ok().unwrap();
+        assert_eq!(composed.as_str(), "e\u{301}A\u{30a}");
+        assert!(Bip39Passphrase::of_normalized("\u{e9}").is_none());
+        assert!(Bip39Passphrase::of_normalized(composed.as_str()).is_some());
+        let long = Bip39Passphrase::new(&"x".repeat(1_025)).err();
+        assert_eq!(long, Some(PassphraseError::TooLong { found: 1_025 }));
     }
 
     #[test]

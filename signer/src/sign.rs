@@ -4,7 +4,7 @@
 //! nothing less. Items are signed in parallel; every signature is believed only after the source address
 //! has been recovered from it; signatures are deterministic (RFC 6979), so signing again gives the same bytes.
 
-use crate::keys::{KeyError, Master};
+use crate::keys::{KeyError, Keyring};
 use crate::session::{Batch, Intended};
 use airlock_shared::chain::Signature;
 use airlock_shared::roles::signer::{self, sign_item};
@@ -33,17 +33,17 @@ pub enum SignError {
 }
 
 /// Signs every item of every batch: item by item, level by level, in order.
-pub fn sign(bundle: &Intended, master: &Master) -> Result<Vec<Vec<Signature>>, SignError> {
-    bundle.batches().iter().map(|batch| sign_batch(batch, master)).collect()
+pub fn sign(bundle: &Intended, keyring: &Keyring) -> Result<Vec<Vec<Signature>>, SignError> {
+    bundle.batches().iter().map(|batch| sign_batch(batch, keyring)).collect()
 }
 
-fn sign_batch(batch: &Batch, master: &Master) -> Result<Vec<Signature>, SignError> {
+fn sign_batch(batch: &Batch, keyring: &Keyring) -> Result<Vec<Signature>, SignError> {
     let content = &batch.envelope().content;
     let source = |item| content.source_of(item).ok_or(SignError::NoSource { item });
     // All items of a batch pay from the same role; a sweep's sources differ in their index only.
     let first = source(0)?;
-    let account = master.account(content.network, first.role)?;
-    let shared_key = if content.source.is_some() { Some(account.key(first.index)?) } else { None };
+    let wallets = keyring.wallets(content.network, first.role)?;
+    let shared_key = if content.source.is_some() { Some(wallets.key(first.index)?) } else { None };
     let each: Result<Vec<_>, SignError> = (0..content.items.len())
         .into_par_iter()
         .map(|item| {
@@ -52,7 +52,7 @@ fn sign_batch(batch: &Batch, master: &Master) -> Result<Vec<Signature>, SignErro
             let key = match &shared_key {
                 Some(key) => key,
                 None => {
-                    own = account.key(wallet.index)?;
+                    own = wallets.key(wallet.index)?;
                     &own
                 }
             };

@@ -180,7 +180,7 @@ impl Rig {
         let now = now();
         let accountable = signer.examine(&self.bundle, now).map_err(|it| it.refusal.to_string()).unwrap();
         let reviewed = accountable.confirm(&self.words).unwrap();
-        signer.sign(reviewed, &self.world.master, now).ok().unwrap()
+        signer.sign(reviewed, &self.world.keyring, now).ok().unwrap()
     }
 }
 

@@ -144,7 +144,7 @@ fn each_rule_of_the_policy_refuses_its_own_alteration() {
     }
     let mut cold = world.content(tron, 1);
     cold.kind = Kind::ColdToHot;
-    cold.source = Some(world::wallet(&world.master, tron, Role::Cold));
+    cold.source = Some(world::wallet(&world.keyring, tron, Role::Cold));
     cold.items[0].destination = stray;
     assert_eq!(code(&world.refusal(&world.bundle(cold))), "policy.cold_to_hot");
 }

@@ -19,7 +19,7 @@ fn level(gwei: u64) -> FeeLevel {
 }
 
 fn deposit(world: &World, network: Network, index: u32) -> Wallet {
-    let address = world.master.account(network, Role::Deposit).ok().unwrap().address(index).unwrap();
+    let address = world.keyring.account(network, Role::Deposit).ok().unwrap().address(index).unwrap();
     Wallet { role: Role::Deposit, index, address }
 }
 
@@ -117,7 +117,7 @@ fn a_bundle_is_answered_batch_by_batch_with_receipts_that_continue_each_other() 
     world.with_policy(|policy| policy.networks[0].destinations = vec![listed]);
     let mut funding = world.content(Network::EVM_DEV, 1);
     (funding.kind, funding.batch_id) = (Kind::ColdToHot, BatchId::from_bytes([1; 16]));
-    funding.source = Some(world::wallet(&world.master, Network::EVM_DEV, Role::Cold));
+    funding.source = Some(world::wallet(&world.keyring, Network::EVM_DEV, Role::Cold));
     funding.items[0] = Item {
         id: ItemId::new(1),
         destination: world.hot(Network::EVM_DEV).address,

@@ -4,8 +4,8 @@
 
 use airlock_shared::{PersonId, Profile};
 use airlock_signer::home::{Home, HomeError, temporary_of};
-use airlock_signer::secret::{Entropy, Passphrase};
-use airlock_signer::vault::{Device, KdfCost, Vault, VaultError};
+use airlock_signer::secret::{Bip39Passphrase, Entropy, Passphrase};
+use airlock_signer::vault::{Device, KdfCost, Root, Spending, Vault, VaultError};
 use std::os::unix::fs::PermissionsExt;
 
 const HEADER_BYTES: usize = 26 + 42;
@@ -23,7 +23,8 @@ fn device() -> Device {
 }
 
 fn vault() -> Vault {
-    let seed = Entropy::from_slice(&[7; 32]).unwrap();
+    let entropy = Entropy::from_slice(&[7; 32]).unwrap();
+    let seed = Spending::new(Root::mnemonic(entropy, Bip39Passphrase::none()));
     let spending = passphrase("the spending passphrase");
     Vault::create(device(), &passphrase("the identity passphrase"), Some((&seed, &spending)), floor())
         .ok()
@@ -40,7 +41,7 @@ fn each_compartment_opens_with_its_own_passphrase_only() {
     let wrong = opened.open_spending(&passphrase("the identity passphrase"));
     assert!(matches!(wrong.err(), Some(VaultError::DoesNotOpen { compartment: "spending" })));
     let seed = opened.open_spending(&passphrase("the spending passphrase")).ok().unwrap();
-    assert_eq!(seed.as_bytes(), &[7; 32]);
+    assert_eq!(seed.root().secret().as_bytes(), &[7; 32]);
 }
 
 #[test]
@@ -64,7 +65,8 @@ fn every_flipped_header_byte_fails_closed() {
 #[test]
 fn flipped_spending_header_and_ciphertext_bytes_fail_closed() {
     let sealed = vault().seal().unwrap();
-    let spending_at = sealed.len() - 42 - 48;
+    // CBOR of the seed and an empty passphrase, and the tag.
+    let spending_at = sealed.len() - 42 - 40 - 16;
     let (first, second) = (passphrase("the identity passphrase"), passphrase("the spending passphrase"));
     for place in [spending_at, spending_at + 10, spending_at + 30, spending_at + 42, sealed.len() - 1] {
         let mut altered = sealed.clone();

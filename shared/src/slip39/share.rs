@@ -81,6 +81,7 @@ impl Header {
 }
 
 /// One share. Its value is as secret as the whole where fewer others are missing.
+#[derive(Clone)]
 pub struct Share {
     header: Header,
     value: Zeroizing<Vec<u8>>,
@@ -157,7 +158,7 @@ impl Share {
     }
 
     /// In what `other` is not of the same set, if it is not.
-    pub(super) fn differs(&self, other: &Self) -> Option<&'static str> {
+    pub fn differs(&self, other: &Self) -> Option<&'static str> {
         let (a, b) = (&self.header, &other.header);
         let same = [
             (a.identifier == b.identifier, "identifier"),

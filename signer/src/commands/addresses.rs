@@ -1,11 +1,13 @@
 //! `addresses`: wallet addresses, derived afresh, for the coordinator's configuration and for policies.
 
+use super::founding::usual_networks;
 use super::{Place, network_of, unlock};
 use crate::args::Addresses;
 use crate::failure::Failure;
-use crate::keys::Master;
+use crate::keys::Keyring;
+use crate::vault::{Device, WalletRef};
+use airlock_shared::Network;
 use airlock_shared::wallet::Role;
-use airlock_shared::{Network, Profile};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -24,6 +26,10 @@ struct Wallet {
     index: u32,
     path: String,
     address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retired: bool,
 }
 
 /// Derives and prints.
@@ -36,17 +42,22 @@ pub fn run(place: &Place, args: &Addresses) -> Result<(), Failure> {
     } else {
         args.network.iter().map(|text| network_of(text, profile)).collect::<Result<_, _>>()?
     };
-    let roles = if args.role.is_empty() {
+    let all_roles = args.role.is_empty();
+    let roles = if all_roles {
         Role::DERIVED.to_vec()
     } else {
         args.role.iter().map(|text| role(text)).collect::<Result<_, _>>()?
     };
     place.enter_sandbox(&home, None)?;
-    let master = unlock(&vault, answer)?;
+    let keyring = unlock(&vault, answer)?;
+    let device = vault.device();
     let mut wallets = Vec::new();
     for network in networks {
         for role in &roles {
-            wallets.extend(wallets_of(&master, network, *role, args.count)?);
+            wallets.extend(wallets_of(&keyring, device, network, *role, args.count)?);
+        }
+        if all_roles {
+            wallets.extend(wallets_of(&keyring, device, network, Role::Imported, args.count)?);
         }
     }
     let lines: Vec<_> = wallets.iter().map(line).collect();
@@ -61,36 +72,46 @@ pub fn run(place: &Place, args: &Addresses) -> Result<(), Failure> {
 }
 
 fn line(wallet: &Wallet) -> String {
-    format!("{:<18} {:<8} {:<24} {}", wallet.network.to_string(), wallet.role, wallet.path, wallet.address)
+    let Wallet { network, role, path, address, label, retired, .. } = wallet;
+    let label = label.as_deref().map_or(String::new(), |label| format!("  {label}"));
+    let retired = if *retired { "  RETIRED" } else { "" };
+    format!("{:<18} {role:<8} {path:<24} {address}{label}{retired}", network.to_string())
 }
 
 fn role(text: &str) -> Result<Role, Failure> {
     Role::from_name(text)
-        .ok_or_else(|| Failure::usage(format!("role {text:?} is not deposit, hot, cold or energy")))
+        .filter(|role| *role != Role::Hardware)
+        .ok_or_else(|| Failure::usage(format!("role {text:?} is not deposit, hot, cold, energy or imported")))
 }
 
-fn wallets_of(master: &Master, network: Network, role: Role, count: u32) -> Result<Vec<Wallet>, Failure> {
-    let account = master.account(network, role)?;
-    (0..count)
-        .map(|index| {
-            Ok(Wallet {
-                network,
-                role: role.name(),
-                index,
-                path: account.key_path(index),
-                address: account.address(index)?.to_string(),
-            })
+/// The first `count` of an account, or every imported key that may sign there.
+fn wallets_of(
+    keyring: &Keyring,
+    device: &Device,
+    network: Network,
+    role: Role,
+    count: u32,
+) -> Result<Vec<Wallet>, Failure> {
+    let wallets = keyring.wallets(network, role)?;
+    let slots = u32::try_from(device.imported.len()).unwrap_or(u32::MAX);
+    let indices = 0..if role == Role::Imported { slots } else { count };
+    let covered = |index: &u32| match device.imported.get(*index as usize) {
+        Some(one) if role == Role::Imported => one.reach.covers(network),
+        _ => true,
+    };
+    let wallet = |index| {
+        let address = wallets.address(index)?;
+        let own = device.imported.get(index as usize).filter(|_| role == Role::Imported);
+        let label = device.label_of(&address).or(own.map(|one| &one.label));
+        Ok(Wallet {
+            network,
+            role: role.name(),
+            index,
+            path: wallets.path(index),
+            address: address.to_string(),
+            label: label.map(|label| label.as_str().to_owned()),
+            retired: device.is_retired(&WalletRef { network, role, index }),
         })
-        .collect()
-}
-
-/// The networks of D1, by profile.
-fn usual_networks(profile: Profile) -> &'static [Network] {
-    match profile {
-        Profile::Main => {
-            &[Network::TRON, Network::ETHEREUM, Network::POLYGON, Network::BSC, Network::ARBITRUM]
-        }
-        Profile::Test => &[Network::NILE, Network::SHASTA, Network::Evm { chain_id: 80_002 }],
-        Profile::Dev => &[Network::TRON_DEV, Network::EVM_DEV],
-    }
+    };
+    indices.filter(covered).map(wallet).collect()
 }

@@ -4,15 +4,17 @@
 //! but on the terminal that was asked or the descriptors that were named; the sandbox is entered before a key
 //! is opened or a word read back.
 
-use super::{Place, open_entropy, words};
-use crate::args::BackupAction;
+use super::ceremony::{BeforeGenesis, record};
+use super::words::{self, Heading};
+use super::{Place, open_spending};
+use crate::args::{BackupAction, BesideWords};
 use crate::failure::{Exit, Failure};
-use crate::keys::Master;
-use crate::vault::VaultError;
-use crate::vault::shares::{self, BackupError, Words};
+use crate::keys::Keyring;
+use crate::vault::shares::{self, Gathered, Words};
+use crate::vault::{Root, Spending, VaultError};
+use airlock_shared::journal::Ceremony;
 use serde::Serialize;
 use std::path::PathBuf;
-use zeroize::Zeroizing;
 
 #[derive(Serialize)]
 struct Made {
@@ -38,8 +40,9 @@ struct Verified {
 /// Carries out one of the two.
 pub fn run(place: &Place, action: &BackupAction) -> Result<(), Failure> {
     match action {
+        BackupAction::State { out } => super::state::run(place, out),
         BackupAction::Shares { threshold, of, share_fd } => split(place, *threshold, *of, share_fd),
-        BackupAction::Verify { words_file, words_fd } => verify(place, words_file, words_fd),
+        BackupAction::Verify { words_file, words_fd, beside } => verify(place, words_file, words_fd, beside),
     }
 }
 
@@ -58,20 +61,33 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
     }
     let files = words::descriptors(descriptors)?;
     let (home, lock) = place.locked_home()?;
-    let (vault, answer) = place.locked_spending_vault(&home, &lock)?;
+    let (mut vault, answer) = place.locked_spending_vault(&home, &lock)?;
     place.enter_sandbox(&home, None)?;
-    let (entropy, master) = open_entropy(&vault, answer)?;
-    let made = shares::split(&entropy, threshold, count)?;
+    let (spending, keyring) = open_spending(&vault, answer)?;
+    let made = shares::split(spending.root().secret(), threshold, count)?;
+    let identifier = made.first().map_or(0, |share| share.header().identifier);
+    // On record before the first share leaves.
+    let detail = format!("{count} shares, any {threshold} of them, set {identifier}");
+    record(place, &home, &mut vault, (Ceremony::BackupMade, detail), BeforeGenesis::Allow)?;
+    vault.store(&home)?;
     let mut files = files.into_iter();
     for (number, share) in (1..).zip(&made) {
         let text = share.words();
         let mut list: Vec<&str> = text.split(' ').collect();
-        let heading = format!(
-            "Share {number} of {count}. Any {threshold} of them give the keys back. It is for one person alone; shown once."
+        let title = format!("Share {number} of {count}");
+        let any = format!(
+            "Any {threshold} of the {count} shares give the keys back; fewer say nothing about them."
         );
+        let beside =
+            format!("Fingerprint {} (no secret: write it beside them)", hex::encode(keyring.fingerprint()));
+        let heading = Heading {
+            title: &title,
+            advice: &[&any, "This one is for one person alone. Write it by hand; it is shown this once."],
+            beside: &beside,
+        };
         let handed = match files.next() {
             Some(file) => words::write_to(file, &list),
-            None => words::show_and_ask(&place.console, &heading, &list),
+            None => words::show_and_ask(place, &heading, &list),
         };
         list.fill("");
         if handed.is_err() {
@@ -85,47 +101,76 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
         version: 1,
         threshold,
         shares: made.len(),
-        identifier: made.first().map_or(0, |share| share.header().identifier),
-        fingerprint: hex::encode(master.fingerprint()),
+        identifier,
+        fingerprint: hex::encode(keyring.fingerprint()),
     };
-    let text = format!(
+    let mut text = format!(
         "{count} shares made of the keys {}; any {threshold} give them back. Prove it: `backup verify`.\n\
          Shares of an earlier splitting do not mix with these, but still give the keys among themselves.",
         answer.fingerprint
     );
+    text += beyond_the_seed(&spending);
     place.console.answer(&answer, text)
 }
 
-fn verify(place: &Place, files: &[PathBuf], descriptors: &[u32]) -> Result<(), Failure> {
+/// What shares do not hold.
+fn beyond_the_seed(spending: &Spending) -> &'static str {
+    let passphrase = match spending.root() {
+        Root::Mnemonic { passphrase, .. } => !passphrase.is_empty(),
+        Root::Slip39 { .. } => false,
+    };
+    match (passphrase, spending.imported().is_empty()) {
+        (false, true) => "",
+        (true, true) => "\nThe BIP-39 passphrase is in none of them: without it they give other keys.",
+        (false, false) => "\nImported keys are in none of them: keep their own backups.",
+        (true, false) => {
+            "\nThe BIP-39 passphrase and imported keys are in none of them: keep their own backups."
+        }
+    }
+}
+
+fn verify(
+    place: &Place,
+    files: &[PathBuf],
+    descriptors: &[u32],
+    beside: &BesideWords,
+) -> Result<(), Failure> {
+    let mut gathered = Gathered::default();
+    for number in descriptors {
+        gathered.add(&place.console.words_from_descriptor(*number)?)?;
+    }
+    let beside = words::Beside::read(place, beside)?;
     let home = place.home()?;
     let vault = place.vault(&home)?;
-    let expected = vault.device().fingerprint.ok_or(VaultError::NoSpending)?;
-    let mut texts = Vec::new();
+    let expected = vault.device().seed_digest.ok_or(VaultError::NoSpending)?;
     for path in files {
-        texts.push(place.console.words_from_file(path)?);
-    }
-    for number in descriptors {
-        texts.push(place.console.words_from_descriptor(*number)?);
+        gathered.add(&place.console.words_from_file(path)?)?;
     }
     place.enter_sandbox(&home, None)?;
-    if texts.is_empty() {
-        texts = typed(place)?;
+    if files.is_empty() && descriptors.is_empty() {
+        gathered = words::typed(place)?;
     }
-    let (entropy, kind) = shares::restore(&texts)?;
-    let found = Master::from_entropy(&entropy)?.fingerprint();
-    if found != expected {
-        let (found, expected) = (hex::encode(found), hex::encode(expected));
-        let why =
-            format!("these words are whole, but give the keys {found}, and this vault holds {expected}");
+    let without = !beside.has_bip39() && !beside.is_seed();
+    let (root, kind) = beside.open(gathered)?;
+    let keyring = Keyring::of_root(&root)?;
+    // All 256 bits: a fingerprint of 32 alone could be met on purpose.
+    if keyring.seed_digest() != expected {
+        let expected = vault.device().fingerprint.map(hex::encode).unwrap_or_default();
+        let found = hex::encode(keyring.fingerprint());
+        let advice =
+            if without { "; if a passphrase was set beside them, give --bip39-passphrase" } else { "" };
+        let why = format!(
+            "these words are whole, but give the keys {found}, and this vault holds {expected}{advice}"
+        );
         return Err(Failure::new(Exit::Vault, "backup_of_another_vault", why));
     }
     let (kind, given, needed) = match kind {
         Words::Mnemonic => ("mnemonic", 1, 1),
-        Words::Shares { given, needed } => ("shares", given, usize::from(needed)),
+        Words::Shares { given, needed } => ("shares", given, needed),
     };
-    let fingerprint = hex::encode(found);
+    let fingerprint = hex::encode(keyring.fingerprint());
     let text = match kind {
-        "mnemonic" => format!("These 24 words give back the keys of this vault ({fingerprint})."),
+        "mnemonic" => format!("These words give back the keys of this vault ({fingerprint})."),
         _ => format!(
             "These {given} shares give back the keys of this vault ({fingerprint}); {needed} are enough."
         ),
@@ -140,38 +185,4 @@ fn verify(place: &Place, files: &[PathBuf], descriptors: &[u32]) -> Result<(), F
         fingerprint,
     };
     place.console.answer(&answer, text)
-}
-
-/// Asks for a mnemonic, or for a share and then as many more as it says; each may be mistyped twice.
-fn typed(place: &Place) -> Result<Vec<Zeroizing<String>>, Failure> {
-    let mut texts = Vec::new();
-    let mut needed = 1;
-    while texts.len() < needed {
-        let prompt = match texts.len() {
-            0 => "The 24 words, or one share (not shown): ".to_owned(),
-            given => format!("Share {} of {needed} (not shown): ", given + 1),
-        };
-        let mut tries_left = 3;
-        let (text, kind) = loop {
-            let text = place.console.hidden_words(&prompt)?;
-            tries_left -= 1;
-            match shares::recognise(&text) {
-                Ok(kind) => break (text, kind),
-                Err(error) if tries_left == 0 => return Err(error.into()),
-                Err(error) => place.console.note(format_args!("{error}; once more")),
-            }
-        };
-        if let (Words::Shares { needed: all, .. }, true) = (kind, texts.is_empty()) {
-            needed = usize::from(all);
-        }
-        texts.push(text);
-    }
-    Ok(texts)
-}
-
-impl From<BackupError> for Failure {
-    fn from(error: BackupError) -> Self {
-        let code = if matches!(error, BackupError::Random(_)) { "random_source" } else { "backup" };
-        Self::new(Exit::Vault, code, error)
-    }
 }

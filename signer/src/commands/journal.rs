@@ -88,11 +88,16 @@ pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
 
 fn line(chain: Chain, entry: &Entry) -> Line {
     let detail = match &entry.event {
-        Event::Genesis { profile, roster } => format!("{}, roster {roster}", profile.name()),
+        Event::Genesis { profile, roster, terms: None } => format!("{}, roster {roster}", profile.name()),
+        Event::Genesis { profile, roster, terms: Some(terms) } => {
+            format!("{}, roster {roster}, by the custodians' terms {terms}", profile.name())
+        }
+        Event::Reanchored { terms } => format!("by the custodians' terms {terms}"),
+        Event::Ceremony { kind, detail } => format!("{kind}: {detail}"),
         Event::Paired { coordinator } => format!("coordinator {coordinator}"),
         Event::PolicyInstalled { version, digest } => format!("version {version}, {digest}"),
         Event::Intent { content, .. } | Event::Signed { content, .. } => format!("content {content}"),
-        Event::Refused { content, code } => format!("{code}, content {content}"),
+        Event::Refused { content, code, .. } => format!("{code}, content {content}"),
     };
     let head = entry.head(chain).to_string();
     Line { sequence: entry.sequence, time: entry.time, event: entry.event.word(), detail, head }

@@ -5,10 +5,14 @@
 
 mod addresses;
 mod approve;
+mod attest;
 mod audit;
 mod backup;
+mod ceremony;
 mod display;
 mod doctor;
+mod founding;
+mod genesis;
 mod identity;
 mod init;
 mod inspect;
@@ -16,8 +20,12 @@ mod journal;
 mod pair;
 mod passphrase;
 mod policy;
+mod restore;
 mod sign;
+mod state;
+mod transcript;
 pub mod unsealing;
+mod wallet;
 mod words;
 mod xpub;
 
@@ -25,12 +33,11 @@ use crate::args::{Command, CommandLine, Kdf};
 use crate::console::{Console, SpendingAnswer};
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
-use crate::keys::Master;
+use crate::keys::Keyring;
 use crate::machine;
 use crate::memory::{self, Protection};
 use crate::sandbox;
-use crate::secret::Entropy;
-use crate::vault::{KdfCost, Vault};
+use crate::vault::{KdfCost, Spending, Vault};
 use airlock_shared::policy::Machine;
 use airlock_shared::{Network, Profile};
 use std::cell::Cell;
@@ -57,9 +64,12 @@ fn carry_out(line: CommandLine) -> Result<(), Failure> {
     let place = Place { root, console, protection, accept_network, rules: Cell::new(None) };
     match line.command {
         Command::Init(args) => init::run(&place, &args),
+        Command::Restore(args) => restore::run(&place, &args),
         Command::Identity => identity::run(&place),
         Command::Addresses(args) => addresses::run(&place, &args),
+        Command::Wallet { action } => wallet::run(&place, &action),
         Command::Xpub(args) => xpub::run(&place, &args),
+        Command::Attest(args) => attest::run(&place, &args),
         Command::Pair(args) => pair::run(&place, &args),
         Command::Passphrase { action } => passphrase::run(&place, &action),
         Command::Backup { action } => backup::run(&place, &action),
@@ -68,6 +78,7 @@ fn carry_out(line: CommandLine) -> Result<(), Failure> {
         Command::Sign(args) => sign::run(&place, &args),
         Command::Approve(args) => approve::run(&place, &args),
         Command::Journal { action } => journal::run(&place, &action),
+        Command::Genesis { action } => genesis::run(&place, &action),
         Command::Doctor => doctor::run(&place),
         Command::Audit(args) => audit::run(&place, &args),
     }
@@ -116,23 +127,47 @@ impl Place {
     }
 }
 
-/// Opens the spending compartment and checks that it is the seed this vault was made with.
-pub fn unlock(vault: &Vault, answer: SpendingAnswer) -> Result<Master, Failure> {
-    open_entropy(vault, answer).map(|(_, master)| master)
+/// Opens the spending compartment and checks that it holds the keys which the identity compartment names.
+pub fn unlock(vault: &Vault, answer: SpendingAnswer) -> Result<Keyring, Failure> {
+    open_spending(vault, answer).map(|(_, keyring)| keyring)
 }
 
-/// The same, with the entropy behind the keys; for backups only.
-pub fn open_entropy(vault: &Vault, answer: SpendingAnswer) -> Result<(Entropy, Master), Failure> {
+/// The same, with what the keys come from; for backups only.
+pub fn open_spending(vault: &Vault, answer: SpendingAnswer) -> Result<(Spending, Keyring), Failure> {
     if !vault.can_spend() {
         return Err(crate::vault::VaultError::NoSpending.into());
     }
-    let entropy = vault.open_spending(&answer.passphrase()?)?;
-    let master = Master::from_entropy(&entropy)?;
-    if vault.device().fingerprint == Some(master.fingerprint()) {
-        return Ok((entropy, master));
-    }
-    Err(Failure::new(Exit::Vault, "vault", "the spending compartment holds another seed"))
+    let spending = vault.open_spending(&answer.passphrase()?)?;
+    let keyring = Keyring::open(&spending)?;
+    check_keys(vault, &keyring)?;
+    Ok((spending, keyring))
 }
+
+/// Do the two compartments speak of the same keys?
+fn check_keys(vault: &Vault, keyring: &Keyring) -> Result<(), Failure> {
+    let device = vault.device();
+    if device.seed_digest != Some(keyring.seed_digest()) {
+        return Err(Failure::new(Exit::Vault, "vault", "the spending compartment holds another seed"));
+    }
+    if !keyring.matches(&device.imported) {
+        let why = "the spending compartment holds other imported keys than the identity compartment names";
+        return Err(Failure::new(Exit::Vault, "vault", why));
+    }
+    Ok(())
+}
+
+/// What a new vault's key derivation costs: what the options ask for, else about 1.5 seconds on this machine (K5).
+pub fn cost_of_a_new_vault(place: &Place, asked: &Kdf) -> Result<KdfCost, Failure> {
+    let Kdf { kdf_memory_kib: None, kdf_passes: None, kdf_target_ms: None } = asked else {
+        return cost_asked(place, asked, KdfCost::DEFAULT);
+    };
+    let usual = Kdf { kdf_memory_kib: None, kdf_passes: None, kdf_target_ms: Some(USUAL_TARGET_MS) };
+    place.console.note("Measuring this machine, so that one guess at a passphrase costs about 1.5 seconds.");
+    cost_asked(place, &usual, KdfCost::DEFAULT)
+}
+
+/// What opening a vault takes where nobody asks for anything else.
+const USUAL_TARGET_MS: u64 = 1_500;
 
 /// What the options ask the key derivation to cost; `usual` where they say nothing.
 pub fn cost_asked(place: &Place, asked: &Kdf, usual: KdfCost) -> Result<KdfCost, Failure> {
@@ -154,6 +189,11 @@ pub fn now() -> Result<u64, Failure> {
     elapsed
         .map(|elapsed| elapsed.as_secs())
         .map_err(|_| Failure::new(Exit::State, "clock", "the clock is before 1970"))
+}
+
+/// The same for a screen that shows how much time is left; a clock before 1970 has none.
+pub fn clock() -> u64 {
+    now().unwrap_or(u64::MAX)
 }
 
 /// A network by its name, of this profile only.

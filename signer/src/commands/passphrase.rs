@@ -4,6 +4,7 @@
 //! opened before they replace the old ones, in one atomic step; nothing of roster, pairings, policy or
 //! journal changes. A scripted change never merges two passphrases into one unasked.
 
+use super::ceremony::{BeforeGenesis, record};
 use super::{Place, cost_asked};
 use crate::args::{PassphraseAction, PassphraseChange};
 use crate::console::Console;
@@ -11,6 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
 use crate::secret::Passphrase;
 use crate::vault::{KdfCost, Vault, VaultError};
+use airlock_shared::journal::Ceremony;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -63,7 +65,7 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
     let cost = cost_from_now_on(place, args, &vault, spending)?;
     place.enter_sandbox(&home, None)?;
     let change = Change { home, vault, identity, _lock: lock };
-    let answer = change.carry_out(args, cost, old_spending, &new)?;
+    let answer = change.carry_out(place, args, cost, old_spending, &new)?;
     let line = |(name, sealing): (&str, &Option<Sealing>)| {
         let Sealing { memory_kib, passes } = sealing.as_ref()?;
         Some(format!("{name} compartment sealed again: {memory_kib} KiB in {passes} passes\n"))
@@ -140,6 +142,7 @@ fn refuse_unchanged(new: &Passphrase, old: Option<&Passphrase>) -> Result<(), Fa
 impl Change {
     fn carry_out(
         mut self,
+        place: &Place,
         args: &PassphraseChange,
         cost: KdfCost,
         old_spending: Option<Passphrase>,
@@ -156,6 +159,14 @@ impl Change {
             self.vault.reseal_identity(identity, cost)?;
             answer.identity = Some(Sealing::from(cost));
         }
+        let which = match (answer.identity.is_some(), answer.spending.is_some()) {
+            (true, true) => "both compartments",
+            (true, false) => "identity compartment",
+            (false, _) => "spending compartment",
+        };
+        let what = if args.keep { "key derivation" } else { "passphrase" };
+        let entry = (Ceremony::PassphraseChanged, format!("{what} of {which}, {cost}"));
+        record(place, &self.home, &mut self.vault, entry, BeforeGenesis::Allow)?;
         self.vault.store_opened(&self.home, identity, spending.map(|(_, chosen)| chosen))?;
         Ok(answer)
     }

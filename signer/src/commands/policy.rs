@@ -75,7 +75,7 @@ fn sign(place: &Place, file: &Path, out: &Path, confirm: Option<&str>) -> Result
 }
 
 /// The file carries other custodians' signatures: after a crash the old or the new one is there.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = temporary_of(path);
     let mut file = std::fs::File::create(&temporary)?;
     file.write_all(bytes).and_then(|()| file.sync_all())?;

@@ -64,7 +64,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     let replies = match signer.sign(reviewed, &keyring, now()?) {
         Ok(replies) => replies,
         Err(Ended::Refused(refusal)) => {
-            return refuse(&mut signer, Examined { refusal, authentic: true, batches: known, claimed: None }, &output, size);
+            return refuse(&mut signer, Examined::later(refusal, known), &output, size);
         }
         Err(ended) => return Err(ended.into()),
     };

@@ -34,8 +34,8 @@ pub fn run(place: &Place, args: &Xpub) -> Result<(), Failure> {
     let network = network_of(&args.network, device.profile)?;
     let output = args.out.as_deref().map(Output::open).transpose()?;
     place.enter_sandbox(&home, args.out.as_deref())?;
-    let master = unlock(&vault, answer)?;
-    let account = master.account(network, Role::Deposit)?;
+    let keyring = unlock(&vault, answer)?;
+    let account = keyring.account(network, Role::Deposit)?;
     let export = Export {
         format: "airlock xpub",
         version: 1,
@@ -43,7 +43,7 @@ pub fn run(place: &Place, args: &Xpub) -> Result<(), Failure> {
         network,
         path: account.path(),
         xpub: account.xpub()?.to_string(),
-        fingerprint: hex::encode(master.fingerprint()),
+        fingerprint: hex::encode(keyring.fingerprint()),
         first_address: account.address(0)?.to_string(),
         identity: hex::encode(device.identity().as_bytes()),
     };

@@ -7,6 +7,7 @@
 
 mod bytes;
 
+use crate::memory::Secret;
 use crate::secret::{RandomError, fill_random};
 use airlock_shared::approval::SeenHead;
 use airlock_shared::identity::{Identity, Roster};
@@ -172,7 +173,7 @@ pub struct PasskeyCounter {
 /// The content of the identity compartment.
 pub struct Device {
     /// Signs journal entries, receipts, approvals and policies.
-    pub key: SigningKey,
+    pub key: Secret<SigningKey>,
     /// Whose device this is.
     pub name: PersonId,
     /// What it may sign for.
@@ -213,7 +214,7 @@ impl Device {
         let mut secret = Zeroizing::new([0; 32]);
         fill_random(&mut secret[..])?;
         Ok(Self {
-            key: SigningKey::from_bytes(&secret),
+            key: Secret::new(SigningKey::from_bytes(&secret)),
             name,
             profile,
             roster: None,

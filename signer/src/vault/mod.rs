@@ -6,21 +6,25 @@
 //! Kind 0 is a device with an identity only (approver, further custodian), kind 1 holds a spending seed.
 //! The identity compartment is opened at the start of every command and written again whenever a pairing,
 //! the policy or the journal moves on; the spending compartment is opened after review and written again by
-//! `passphrase change` only. The header is readable in clear and authenticated: flipping any byte means nothing opens.
+//! `passphrase change` and `wallet import` only. The header is readable in clear and authenticated: flipping any byte means nothing opens.
 
 mod device;
+pub mod keystore;
 mod reseal;
 mod seal;
 pub mod shares;
+mod spending;
 
 pub use device::{
     Anchor, Coordinator, Device, Imported, Label, Labelled, Lock, MAX_COORDINATORS, MAX_IMPORTED, MAX_LABELS,
     MAX_PASSKEYS, MAX_RETIRED, MAX_SEEN, PasskeyCounter, PolicyPin, Reach, WalletRef, is_sound,
 };
+pub use reseal::Opened;
 pub use seal::{Compartment, KdfCost};
+pub use spending::{ImportedKey, Root, Spending};
 
 use crate::home::{Home, HomeError, read_private, replace_private};
-use crate::secret::{Entropy, Passphrase, RandomError, fill_random};
+use crate::secret::{Passphrase, RandomError, fill_random};
 use seal::{MAX_SEALED_BYTES, RECORD_BYTES, Sealed, SealingKey};
 
 const MAGIC: &[u8; 8] = b"AIRLOCKV";
@@ -125,9 +129,12 @@ pub enum VaultError {
     /// Opened, but its content is not what this program writes.
     #[error("the identity compartment opened but does not decode: {0}")]
     Identity(minicbor::decode::Error),
-    /// Opened, but it is not 32 bytes of entropy.
-    #[error("the spending compartment opened but holds no seed")]
-    Seed,
+    /// Opened, but its content is not what this program writes.
+    #[error("the spending compartment opened but does not decode: {0}")]
+    Spending(minicbor::decode::Error),
+    /// As many keys as it holds were imported already.
+    #[error("no more than {MAX_IMPORTED} keys can be imported")]
+    NoSlotLeft,
     /// This device has an identity only.
     #[error("this device holds no spending keys")]
     NoSpending,
@@ -148,11 +155,11 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Seals a new vault. With `spending`, the seed gets a compartment and a passphrase of its own.
+    /// Seals a new vault. With `spending`, the keys get a compartment and a passphrase of its own.
     pub fn create(
         device: Device,
         passphrase: &Passphrase,
-        spending: Option<(&Entropy, &Passphrase)>,
+        spending: Option<(&Spending, &Passphrase)>,
         cost: KdfCost,
     ) -> Result<Self, VaultError> {
         let mut preamble = [0; PREAMBLE_BYTES];
@@ -161,9 +168,9 @@ impl Vault {
         preamble[9] = u8::from(spending.is_some());
         fill_random(&mut preamble[10..])?;
         let sealed_seed = match spending {
-            Some((entropy, own)) => {
+            Some((keys, own)) => {
                 let record =
-                    SealingKey::new(own, cost)?.seal(Compartment::Spending, &preamble, entropy.as_bytes())?;
+                    SealingKey::new(own, cost)?.seal(Compartment::Spending, &preamble, &keys.encode())?;
                 Some(Sealed::take(Compartment::Spending, &mut &record[..])?)
             }
             None => None,
@@ -217,10 +224,8 @@ impl Vault {
     }
 
     /// Opens the spending compartment. Only after review.
-    pub fn open_spending(&self, passphrase: &Passphrase) -> Result<Entropy, VaultError> {
-        let sealed = self.spending.as_ref().ok_or(VaultError::NoSpending)?;
-        let (plain, _) = sealed.open(&self.preamble, passphrase)?;
-        Entropy::from_slice(&plain).ok_or(VaultError::Seed)
+    pub fn open_spending(&self, passphrase: &Passphrase) -> Result<Spending, VaultError> {
+        self.open_to_change(passphrase).map(|opened| opened.spending)
     }
 }
 

@@ -1,13 +1,20 @@
 //! Sealing a vault again: under another passphrase, under a dearer key derivation, or both.
 //!
-//! Called by `passphrase change`. What must stay true: guessing never becomes cheaper; the bytes that are
+//! Called by `passphrase change` and, for one more key, by `wallet import`. What must stay true: guessing never becomes cheaper; the bytes that are
 //! written were opened with the new passphrases first; the file is replaced as a whole, so that after power
 //! loss at any point the vault opens either with the old passphrases or with the new ones. The preamble
 //! stays, so an old copy of the file still opens with its old passphrase: copies have to be destroyed.
 
-use super::{Compartment, KdfCost, Sealed, SealingKey, Vault, VaultError};
+use super::{Compartment, KdfCost, Sealed, SealingKey, Spending, Vault, VaultError};
 use crate::home::{Home, replace_private};
 use crate::secret::Passphrase;
+
+/// A spending compartment that is being changed, and the key that seals it again.
+pub struct Opened {
+    /// What it holds.
+    pub spending: Spending,
+    sealing: SealingKey,
+}
 
 impl Vault {
     /// What opening the identity compartment costs.
@@ -36,9 +43,25 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let before = self.spending_cost().ok_or(VaultError::NoSpending)?;
         refuse_weaker(Compartment::Spending, before, cost)?;
-        let entropy = self.open_spending(old)?;
-        let record =
-            SealingKey::new(new, cost)?.seal(Compartment::Spending, &self.preamble, entropy.as_bytes())?;
+        let spending = self.open_spending(old)?;
+        self.seal_spending(&spending, &SealingKey::new(new, cost)?)
+    }
+
+    /// Opens the spending compartment to put it back changed, under the passphrase and at the cost that it has.
+    pub fn open_to_change(&self, passphrase: &Passphrase) -> Result<Opened, VaultError> {
+        let sealed = self.spending.as_ref().ok_or(VaultError::NoSpending)?;
+        let (plain, sealing) = sealed.open(&self.preamble, passphrase)?;
+        let spending = Spending::decode(&plain).map_err(VaultError::Spending)?;
+        Ok(Opened { spending, sealing })
+    }
+
+    /// Seals what was opened again. Nothing is written yet.
+    pub fn put_back(&mut self, opened: &Opened) -> Result<(), VaultError> {
+        self.seal_spending(&opened.spending, &opened.sealing)
+    }
+
+    fn seal_spending(&mut self, spending: &Spending, key: &SealingKey) -> Result<(), VaultError> {
+        let record = key.seal(Compartment::Spending, &self.preamble, &spending.encode())?;
         self.spending = Some(Sealed::take(Compartment::Spending, &mut &record[..])?);
         Ok(())
     }
@@ -71,10 +94,11 @@ fn refuse_weaker(what: Compartment, before: KdfCost, after: KdfCost) -> Result<(
 mod tests {
     use super::*;
     use crate::home::power;
-    use crate::secret::Entropy;
-    use crate::vault::Device;
+    use crate::secret::{Bip39Passphrase, Entropy};
+    use crate::vault::{Device, ImportedKey, Reach, Root};
     use airlock_shared::{PersonId, Profile};
     use std::collections::BTreeSet;
+    use zeroize::Zeroizing;
 
     const OLD: [&str; 2] = ["the old identity passphrase", "the old spending passphrase"];
     const NEW: [&str; 2] = ["the new identity passphrase", "the new spending passphrase"];
@@ -89,9 +113,16 @@ mod tests {
 
     fn vault() -> Vault {
         let device = Device::generate(PersonId::new("alice").unwrap(), Profile::Dev, 1).unwrap();
-        let seed = Entropy::from_slice(&[7; 32]).unwrap();
         let (identity, spending) = (passphrase(OLD[0]), passphrase(OLD[1]));
-        Vault::create(device, &identity, Some((&seed, &spending)), floor()).ok().unwrap()
+        Vault::create(device, &identity, Some((&keys(), &spending)), floor()).ok().unwrap()
+    }
+
+    fn keys() -> Spending {
+        let seed = Entropy::from_slice(&[7; 32]).unwrap();
+        let mut keys =
+            Spending::new(Root::mnemonic(seed, Bip39Passphrase::new("the 25th word").ok().unwrap()));
+        keys.import(ImportedKey::new(Reach::Evm, Zeroizing::new([8; 32]))).unwrap();
+        keys
     }
 
     fn change(home: &Home) -> Result<(), VaultError> {
@@ -105,8 +136,8 @@ mod tests {
     /// Both compartments open with the passphrases of one time, and hold what they held.
     fn opens(bytes: &[u8], [identity, spending]: [&str; 2]) -> bool {
         let opened = Vault::open(bytes, &passphrase(identity));
-        let seed = opened.and_then(|vault| vault.open_spending(&passphrase(spending)));
-        seed.is_ok_and(|seed| *seed.as_bytes() == [7; 32])
+        let held = opened.and_then(|vault| vault.open_spending(&passphrase(spending)));
+        held.is_ok_and(|held| held.encode() == keys().encode())
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! floor or above the ceiling are refused before a byte is derived; a seal nonce is random and fresh for
 //! every sealing; a changed byte anywhere means that nothing opens.
 
+use crate::memory::Secret;
 use crate::secret::{Passphrase, fill_random};
 use crate::vault::VaultError;
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
@@ -106,7 +107,7 @@ impl KdfCost {
 
     /// How long one derivation takes on this machine.
     pub fn time(self) -> Result<Duration, VaultError> {
-        let trial = Passphrase::new("a trial passphrase".to_owned()).map_err(|_| VaultError::Seed)?;
+        let trial = Passphrase::new("a trial passphrase".to_owned()).map_err(|_| VaultError::Truncated)?;
         let begun = Instant::now();
         self.derive(&trial, &[0; 16])?;
         Ok(begun.elapsed())
@@ -141,10 +142,10 @@ impl KdfCost {
         self.passes
     }
 
-    fn derive(self, passphrase: &Passphrase, salt: &[u8; 16]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    fn derive(self, passphrase: &Passphrase, salt: &[u8; 16]) -> Result<Secret<[u8; 32]>, VaultError> {
         let no_memory = |_| VaultError::TooLittleMemory { needed_kib: self.memory_kib };
         let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(no_memory)?;
-        let mut key = Zeroizing::new([0; 32]);
+        let mut key = Secret::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.as_bytes(), salt, &mut key[..])
             .map_err(no_memory)?;
@@ -163,7 +164,7 @@ impl fmt::Display for KdfCost {
 pub struct SealingKey {
     cost: KdfCost,
     salt: [u8; 16],
-    key: Zeroizing<[u8; 32]>,
+    key: Secret<[u8; 32]>,
 }
 
 impl SealingKey {

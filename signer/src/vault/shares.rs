@@ -1,26 +1,25 @@
-//! Backups of the spending keys as words: SLIP-39 shares of the entropy, or the 24 words of BIP-39.
+//! Backups of the spending keys as words: SLIP-39 shares, or the words of BIP-39.
 //!
-//! Called by `backup`. What must stay true: the shares hold the 256 bits behind the 24 words, so either gives
-//! the same keys; shares leave only after they have given the entropy back; errors name positions and never
-//! quote a word.
+//! Called by `backup` and `restore`. What must stay true: the shares that are made here hold the bits behind the
+//! mnemonic, so either gives the same keys; shares leave only after they have given those bits back; errors name
+//! positions and broken rules and never quote a word; more shares than it takes must all give the same.
 
 use crate::secret::{Entropy, RandomError, fill_random};
 use airlock_shared::slip39::{Share, ShareError, combine, randomness_for, split as split_secret};
 use bip39::{Language, Mnemonic};
+use std::fmt;
 use zeroize::Zeroizing;
 
-/// Words of a mnemonic that this program makes.
-pub const MNEMONIC_WORDS: usize = 24;
-/// Words of a share of 256 bits.
-pub const SHARE_WORDS: usize = 33;
 /// Bytes of the longest share or mnemonic, with room for spaces.
 pub const MAX_TEXT_BYTES: usize = 1_024;
+/// Words of the longest mnemonic or share.
+const MAX_WORDS: usize = 59;
 
 /// Why words do not give keys, or keys no shares. Words and shares are numbered from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackupError {
     /// Neither a mnemonic nor a share.
-    #[error("{found} words; a mnemonic has {MNEMONIC_WORDS}, a share {SHARE_WORDS}")]
+    #[error("{found} words; a mnemonic has 12, 15, 18, 21 or 24, a share 20, 23, 27, 30 or 33")]
     WordCount {
         /// How many.
         found: usize,
@@ -35,7 +34,7 @@ pub enum BackupError {
         position: usize,
     },
     /// A wrong word, or two in each other's place.
-    #[error("the words of the mnemonic do not fit together: one of them is wrong, or their order")]
+    #[error("the checksum in the last word of the mnemonic does not fit: a word is wrong, or their order")]
     Checksum,
     /// One share does not read.
     #[error("share {number}: {error}")]
@@ -48,7 +47,7 @@ pub enum BackupError {
     /// The shares do not go together.
     #[error(transparent)]
     Shares(#[from] ShareError),
-    /// They give a secret, but not 256 bits.
+    /// They give a secret, but not one that a mnemonic of 12 to 24 words has.
     #[error("these shares hold a secret of another kind than this program's")]
     OtherSecret,
     /// Some of the shares give another secret than the others.
@@ -65,99 +64,219 @@ pub enum BackupError {
 /// What words turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Words {
-    /// The 24 words.
+    /// A mnemonic.
     Mnemonic,
     /// Shares: how many were given, and how many it takes.
     Shares {
         /// How many were given.
         given: usize,
         /// How many it takes.
-        needed: u8,
+        needed: usize,
     },
 }
 
-/// What a single text is, as far as it can be told alone; a share says how many it takes.
-pub fn recognise(text: &str) -> Result<Words, BackupError> {
-    match text.split_whitespace().take(SHARE_WORDS + 1).count() {
-        MNEMONIC_WORDS => mnemonic(text).map(|_| Words::Mnemonic),
-        SHARE_WORDS => {
-            let share = Share::parse(text).map_err(|error| BackupError::Share { number: 1, error })?;
-            Ok(Words::Shares { given: 1, needed: share.header().member_threshold })
-        }
-        found => Err(BackupError::WordCount { found }),
-    }
+/// Words given one after the other, until they are enough.
+#[derive(Default)]
+pub struct Gathered {
+    mnemonic: Option<Entropy>,
+    shares: Vec<Share>,
 }
 
-/// The entropy that these words hold. More shares than it takes must all give the same.
-pub fn restore(texts: &[Zeroizing<String>]) -> Result<(Entropy, Words), BackupError> {
-    let first = texts.first().ok_or(ShareError::Nothing)?;
-    if first.split_whitespace().take(MNEMONIC_WORDS + 1).count() == MNEMONIC_WORDS {
-        return match texts {
-            [only] => mnemonic(only).map(|entropy| (entropy, Words::Mnemonic)),
-            _ => Err(BackupError::Mixed),
-        };
-    }
-    let mut shares = Vec::with_capacity(texts.len());
-    for (number, text) in (1..).zip(texts) {
-        let found = text.split_whitespace().take(SHARE_WORDS + 1).count();
-        if found != SHARE_WORDS {
-            let mixed = found == MNEMONIC_WORDS;
-            return Err(if mixed { BackupError::Mixed } else { BackupError::WordCount { found } });
-        }
-        shares.push(Share::parse(text).map_err(|error| BackupError::Share { number, error })?);
-    }
-    // Among all of them: below, only so many at a time are looked at.
-    for (place, share) in shares.iter().enumerate() {
-        let repeats = |other: &Share| {
-            let (one, other) = (share.header(), other.header());
-            (one.group_index, one.member_index) == (other.group_index, other.member_index)
-                && one.identifier == other.identifier
-        };
-        if shares[..place].iter().any(repeats) {
-            return Err(ShareError::Repeated { number: place + 1 }.into());
-        }
-    }
-    let needed = shares.first().map_or(0, |share| share.header().member_threshold);
-    let take = usize::from(needed).min(shares.len());
-    let entropy = whole(&shares[..take])?;
-    // Each further share together with the ones before it.
-    for last in take..shares.len() {
-        let number = last + 1;
-        // Those before it agree already, so it is this one that does not.
-        let other = whole(&shares[number - take..number]).map_err(|error| match error {
-            BackupError::Shares(ShareError::OtherSet { what, .. }) => {
-                ShareError::OtherSet { number, what }.into()
+/// What is still missing of a set of shares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// Groups that were begun: their number from 1, how many shares are given, how many it takes.
+    pub groups: Vec<(u8, usize, u8)>,
+    /// How many groups it takes.
+    pub groups_needed: u8,
+    /// How many groups there are.
+    pub groups_made: u8,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for (group, given, needed) in &self.groups {
+            let more = usize::from(*needed).saturating_sub(*given);
+            let of = if self.groups_made > 1 { format!(" of group {group}") } else { String::new() };
+            match more {
+                0 => {}
+                1 => parts.push(format!("1 more share{of}")),
+                _ => parts.push(format!("{more} more shares{of}")),
             }
-            BackupError::Shares(ShareError::Digest) => BackupError::Differs { number },
-            other => other,
-        })?;
-        if other.as_bytes() != entropy.as_bytes() {
-            return Err(BackupError::Differs { number });
         }
+        let other = usize::from(self.groups_needed).saturating_sub(self.groups.len());
+        if other > 0 {
+            let groups = if other == 1 { "group" } else { "groups" };
+            parts.push(format!("shares of {other} other {groups}"));
+        }
+        f.write_str(&parts.join(", "))
     }
-    Ok((entropy, Words::Shares { given: shares.len(), needed }))
 }
 
-/// Splits the entropy into `count` shares, any `threshold` of which give it back, under a new random name.
-pub fn split(entropy: &Entropy, threshold: u8, count: u8) -> Result<Vec<Share>, BackupError> {
+impl Gathered {
+    /// Takes one mnemonic or one share more.
+    pub fn add(&mut self, text: &str) -> Result<(), BackupError> {
+        let number = self.shares.len() + 1;
+        match text.split_whitespace().take(MAX_WORDS + 1).count() {
+            12 | 15 | 18 | 21 | 24 => {
+                if self.mnemonic.is_some() || number > 1 {
+                    return Err(BackupError::Mixed);
+                }
+                self.mnemonic = Some(mnemonic(text)?);
+                Ok(())
+            }
+            20 | 23 | 27 | 30 | 33 => {
+                if self.mnemonic.is_some() {
+                    return Err(BackupError::Mixed);
+                }
+                let share = Share::parse(text).map_err(|error| BackupError::Share { number, error })?;
+                self.check_belongs(&share)?;
+                self.shares.push(share);
+                Ok(())
+            }
+            found => Err(BackupError::WordCount { found }),
+        }
+    }
+
+    fn check_belongs(&self, share: &Share) -> Result<(), BackupError> {
+        let number = self.shares.len() + 1;
+        let Some(first) = self.shares.first() else { return Ok(()) };
+        if let Some(what) = first.differs(share) {
+            return Err(ShareError::OtherSet { number, what }.into());
+        }
+        let group = self.shares.iter().filter(|other| group_of(other) == group_of(share));
+        for other in group {
+            if other.header().member_index == share.header().member_index {
+                return Err(ShareError::Repeated { number }.into());
+            }
+            if other.header().member_threshold != share.header().member_threshold {
+                return Err(ShareError::OtherSet { number, what: "member threshold" }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many shares were given.
+    pub fn shares(&self) -> usize {
+        self.shares.len()
+    }
+
+    /// Is it a mnemonic?
+    pub const fn is_mnemonic(&self) -> bool {
+        self.mnemonic.is_some()
+    }
+
+    /// What it still takes; `None` when it is enough. Before the first word nothing is known.
+    pub fn missing(&self) -> Option<Missing> {
+        let first = self.shares.first()?.header();
+        if self.choose(self.shares.len() - 1).is_some() {
+            return None;
+        }
+        let mut groups: Vec<(u8, usize, u8)> = Vec::new();
+        for share in &self.shares {
+            let number = group_of(share) + 1;
+            match groups.iter_mut().find(|(group, ..)| *group == number) {
+                Some((_, given, _)) => *given += 1,
+                None => groups.push((number, 1, share.header().member_threshold)),
+            }
+        }
+        let (groups_needed, groups_made) = (first.group_threshold, first.group_count);
+        Some(Missing { groups, groups_needed, groups_made })
+    }
+
+    /// Exactly as many of the shares up to `last` as it takes, that one among them; `None` if they do not suffice.
+    fn choose(&self, last: usize) -> Option<Vec<Share>> {
+        let newest = self.shares.get(last)?;
+        let groups_needed = usize::from(newest.header().group_threshold);
+        let mut chosen = Vec::with_capacity(MAX_WORDS);
+        let mut groups = 0;
+        // The newest share's group first, and it before the others of its group.
+        let mut order: Vec<&Share> = self.shares[..=last].iter().rev().collect();
+        while let (Some(share), true) = (order.first().copied(), groups < groups_needed) {
+            let needed = usize::from(share.header().member_threshold);
+            let (group, rest): (Vec<_>, Vec<_>) =
+                order.into_iter().partition(|other| group_of(other) == group_of(share));
+            if group.len() >= needed {
+                chosen.extend(group.into_iter().take(needed).cloned());
+                groups += 1;
+            } else if group_of(share) == group_of(newest) {
+                return None;
+            }
+            order = rest;
+        }
+        (groups == groups_needed).then_some(chosen)
+    }
+
+    /// The secret that all this gives; `passphrase` is SLIP-39's, empty where none was set.
+    pub fn open(mut self, passphrase: &[u8]) -> Result<(Entropy, Words), BackupError> {
+        if let Some(entropy) = self.mnemonic.take() {
+            return Ok((entropy, Words::Mnemonic));
+        }
+        let mut found: Option<(Entropy, usize)> = None;
+        for last in 0..self.shares.len() {
+            let Some(chosen) = self.choose(last) else { continue };
+            let number = last + 1;
+            let secret = match (whole(&chosen, passphrase), &found) {
+                // Those before it agree already, so it is this one that does not.
+                (Err(BackupError::Shares(ShareError::Digest)), Some(_)) => {
+                    return Err(BackupError::Differs { number });
+                }
+                (opened, _) => opened?,
+            };
+            match &found {
+                Some((before, _)) if before.as_bytes() != secret.as_bytes() => {
+                    return Err(BackupError::Differs { number });
+                }
+                Some(_) => {}
+                None => found = Some((secret, chosen.len())),
+            }
+        }
+        match found {
+            Some((secret, needed)) => Ok((secret, Words::Shares { given: self.shares.len(), needed })),
+            // Too few: the shared code says how many there should be.
+            None => Err(whole(&self.shares, passphrase).err().unwrap_or(BackupError::OtherSecret)),
+        }
+    }
+}
+
+const fn group_of(share: &Share) -> u8 {
+    share.header().group_index
+}
+
+/// The secret that these words hold.
+pub fn restore(texts: &[Zeroizing<String>], passphrase: &[u8]) -> Result<(Entropy, Words), BackupError> {
+    let mut gathered = Gathered::default();
+    texts.iter().try_for_each(|text| gathered.add(text))?;
+    gathered.open(passphrase)
+}
+
+/// Splits a secret into `count` shares, any `threshold` of which give it back, under a new random name.
+pub fn split(secret: &Entropy, threshold: u8, count: u8) -> Result<Vec<Share>, BackupError> {
     let mut name = [0; 16];
     fill_random(&mut name)?;
-    let mut random = Zeroizing::new(vec![0; randomness_for(threshold, entropy.as_bytes().len())]);
+    let mut random = Zeroizing::new(vec![0; randomness_for(threshold, secret.as_bytes().len())]);
     fill_random(&mut random)?;
     let identifier = u16::from_be_bytes([name[0], name[1]]);
-    let shares = split_secret(entropy.as_bytes(), b"", (threshold, count), identifier, &random)?;
+    let shares = split_secret(secret.as_bytes(), b"", (threshold, count), identifier, &random)?;
     let texts: Vec<_> = shares.iter().map(Share::words).collect();
-    let (back, _) = restore(&texts)?;
-    if back.as_bytes() == entropy.as_bytes() { Ok(shares) } else { Err(BackupError::OtherSecret) }
+    let (back, _) = restore(&texts, b"")?;
+    if back.as_bytes() == secret.as_bytes() { Ok(shares) } else { Err(BackupError::OtherSecret) }
 }
 
-fn whole(shares: &[Share]) -> Result<Entropy, BackupError> {
-    Entropy::from_slice(&combine(shares, b"")?).ok_or(BackupError::OtherSecret)
+fn whole(shares: &[Share], passphrase: &[u8]) -> Result<Entropy, BackupError> {
+    Entropy::from_slice(&combine(shares, passphrase)?).ok_or(BackupError::OtherSecret)
 }
 
 fn mnemonic(text: &str) -> Result<Entropy, BackupError> {
-    let lower = Zeroizing::new(text.to_ascii_lowercase());
-    let mnemonic = Mnemonic::parse_in_normalized(Language::English, &lower).map_err(|error| match error {
+    // One space between words and lower case; never longer than what was typed.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    for (place, word) in text.split_whitespace().enumerate() {
+        plain.push_str(if place == 0 { "" } else { " " });
+        plain.push_str(word);
+    }
+    plain.make_ascii_lowercase();
+    let mnemonic = Mnemonic::parse_in_normalized(Language::English, &plain).map_err(|error| match error {
         bip39::Error::UnknownWord(place) => BackupError::UnknownWord { position: place + 1 },
         _ => BackupError::Checksum,
     })?;
@@ -180,15 +299,15 @@ mod tests {
     #[test]
     fn shares_and_mnemonic_give_the_same_entropy() {
         let words = Mnemonic::from_entropy(&[7; 32]).unwrap().to_string();
-        let (back, kind) = restore(&[Zeroizing::new(words.to_uppercase())]).ok().unwrap();
+        let (back, kind) = restore(&[Zeroizing::new(words.to_uppercase())], b"").ok().unwrap();
         assert_eq!((back.as_bytes(), kind), (&[7; 32], Words::Mnemonic));
         let all = texts(&split(&entropy(7), 2, 3).unwrap());
-        let (back, kind) = restore(&all[1..]).ok().unwrap();
+        let (back, kind) = restore(&all[1..], b"").ok().unwrap();
         assert_eq!((back.as_bytes(), kind), (&[7; 32], Words::Shares { given: 2, needed: 2 }));
-        assert_eq!(restore(&all).ok().unwrap().1, Words::Shares { given: 3, needed: 2 });
+        assert_eq!(restore(&all, b"").ok().unwrap().1, Words::Shares { given: 3, needed: 2 });
         let copied = [all.clone(), all[..1].to_vec()].concat();
         let repeated = BackupError::Shares(ShareError::Repeated { number: 4 });
-        assert_eq!(restore(&copied).err(), Some(repeated));
+        assert_eq!(restore(&copied, b"").err(), Some(repeated));
     }
 
     #[test]
@@ -196,7 +315,7 @@ mod tests {
         let (one, two) = (split(&entropy(7), 2, 3).unwrap(), split(&entropy(7), 2, 3).unwrap());
         assert!(texts(&one)[0] != texts(&two)[0]);
         let mixed = vec![one[0].words(), two[1].words()];
-        assert!(restore(&mixed).is_err());
+        assert!(restore(&mixed, b"").is_err());
     }
 
     #[test]
@@ -204,7 +323,7 @@ mod tests {
         let (one, two) = (split(&entropy(7), 2, 3).unwrap(), split(&entropy(8), 2, 3).unwrap());
         let error = |foreign: &Share| {
             let given = [texts(&one), vec![foreign.words()]].concat();
-            restore(&given[1..]).err().unwrap()
+            restore(&given[1..], b"").err().unwrap()
         };
         if one[0].header().identifier != two[0].header().identifier {
             let what = "identifier";
@@ -223,7 +342,7 @@ mod tests {
         let share = split(&entropy(7), 2, 3).unwrap()[0].words();
         let error = |texts: &[&str]| {
             let texts: Vec<_> = texts.iter().map(|text| Zeroizing::new((*text).to_owned())).collect();
-            restore(&texts).err().unwrap()
+            restore(&texts, b"").err().unwrap()
         };
         assert_eq!(error(&[]), BackupError::Shares(ShareError::Nothing));
         assert_eq!(error(&["one two"]), BackupError::WordCount { found: 2 });

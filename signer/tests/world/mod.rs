@@ -22,12 +22,12 @@ use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, BatchId, ItemId, Network, PersonId, Profile};
 use airlock_signer::home::Home;
 use airlock_signer::journal::{Beside, Journal};
-use airlock_signer::keys::Master;
+use airlock_signer::keys::Keyring;
 use airlock_signer::policy;
 use airlock_signer::records::Access;
-use airlock_signer::secret::{Entropy, Passphrase};
+use airlock_signer::secret::{Bip39Passphrase, Entropy, Passphrase};
 use airlock_signer::session::{Ended, Refusal, Signer};
-use airlock_signer::vault::{Coordinator, Device, KdfCost, PolicyPin, Vault};
+use airlock_signer::vault::{Coordinator, Device, KdfCost, PolicyPin, Root, Spending, Vault};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ pub struct World {
     pub home: Home,
     pub now: u64,
     pub identity: Identity,
-    pub master: Master,
+    pub keyring: Keyring,
     pub policy: Policy,
 }
 
@@ -75,17 +75,19 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::create(&folder.path().join("home")).unwrap();
         let entropy = Entropy::from_slice(&[7; 32]).unwrap();
-        let master = Master::from_entropy(&entropy).ok().unwrap();
+        let spending = Spending::new(Root::mnemonic(entropy, Bip39Passphrase::none()));
+        let keyring = Keyring::open(&spending).ok().unwrap();
         let mut device = Device::generate(person("alice"), Profile::Dev, now).unwrap();
         let identity = device.identity();
         device.roster = Roster::new(vec![Custodian { name: person("alice"), identity }], 1);
-        device.fingerprint = Some(master.fingerprint());
+        device.fingerprint = Some(keyring.fingerprint());
+        device.seed_digest = Some(keyring.seed_digest());
         let cost = KdfCost::new(KdfCost::MIN_MEMORY_KIB, 1).unwrap();
-        let vault = Vault::create(device, &passphrase(), Some((&entropy, &passphrase())), cost);
+        let vault = Vault::create(device, &passphrase(), Some((&spending, &passphrase())), cost);
         let mut vault = vault.ok().unwrap();
         vault.device_mut().journal = Journal::begin(&home, vault.device()).unwrap();
-        let policy = policy_of(&master);
-        let world = Self { folder, home, now, identity, master, policy };
+        let policy = policy_of(&keyring);
+        let world = Self { folder, home, now, identity, keyring, policy };
         world.pair(&mut vault);
         vault.store(&world.home).unwrap();
         world.install(&world.policy);
@@ -134,7 +136,7 @@ impl World {
     }
 
     pub fn hot(&self, network: Network) -> Wallet {
-        wallet(&self.master, network, Role::Hot)
+        wallet(&self.keyring, network, Role::Hot)
     }
 
     /// `count` withdrawals that the policy allows.
@@ -215,7 +217,7 @@ impl World {
         let accountable = signer.examine(bytes, now).map_err(|examined| examined.refusal.code)?;
         let typed = airlock_shared::words::words(&accountable.words_digest());
         let reviewed = accountable.confirm(&typed).unwrap();
-        signer.sign(reviewed, &self.master, now).map_err(|ended| match ended {
+        signer.sign(reviewed, &self.keyring, now).map_err(|ended| match ended {
             Ended::Refused(refusal) => refusal.code,
             other => other.to_string(),
         })
@@ -243,8 +245,8 @@ pub fn approvals(content: &Content) -> Vec<Approval> {
     [("carol", 3), ("dave", 4)].into_iter().map(approve).collect()
 }
 
-pub fn wallet(master: &Master, network: Network, role: Role) -> Wallet {
-    let address = master.account(network, role).ok().unwrap().address(0).unwrap();
+pub fn wallet(keyring: &Keyring, network: Network, role: Role) -> Wallet {
+    let address = keyring.account(network, role).ok().unwrap().address(0).unwrap();
     Wallet { role, index: 0, address }
 }
 
@@ -252,7 +254,7 @@ pub fn paying(wallet: Wallet) -> PayingWallet {
     PayingWallet { wallet, permission_id: 0, hardware: None }
 }
 
-fn policy_of(master: &Master) -> Policy {
+fn policy_of(keyring: &Keyring) -> Policy {
     let approver = |name, seed| Approver {
         person: person(name),
         device: Some(Identity::of(&key(seed))),
@@ -277,11 +279,11 @@ fn policy_of(master: &Master) -> Policy {
         },
         machine: Machine { network_interfaces: Allowance::Allowed, partial_sandbox: Allowance::Allowed },
         windows: Window::ALWAYS.to_vec(),
-        networks: vec![network_policy(master, Network::EVM_DEV), network_policy(master, Network::TRON_DEV)],
+        networks: vec![network_policy(keyring, Network::EVM_DEV), network_policy(keyring, Network::TRON_DEV)],
     }
 }
 
-fn network_policy(master: &Master, network: Network) -> NetworkPolicy {
+fn network_policy(keyring: &Keyring, network: Network) -> NetworkPolicy {
     let fees = match network {
         Network::Tron { .. } => FeeCaps::Tron { fee_limit_sun_max: 50_000_000 },
         Network::Evm { .. } => FeeCaps::Evm {
@@ -290,7 +292,7 @@ fn network_policy(master: &Master, network: Network) -> NetworkPolicy {
             max_priority_fee_per_gas_wei_max: 5_000_000_000,
         },
     };
-    let (hot, cold) = (wallet(master, network, Role::Hot), wallet(master, network, Role::Cold));
+    let (hot, cold) = (wallet(keyring, network, Role::Hot), wallet(keyring, network, Role::Cold));
     NetworkPolicy {
         network,
         kinds: vec![Kind::Withdrawal, Kind::ColdToHot],

@@ -8,6 +8,7 @@ use super::{
     Anchor, Coordinator, Device, Imported, Label, Labelled, Lock, MAX_COORDINATORS, MAX_IMPORTED, MAX_LABELS,
     MAX_PASSKEYS, MAX_RETIRED, MAX_SEEN, PasskeyCounter, PolicyPin, Reach, WalletRef,
 };
+use crate::memory::Secret;
 use airlock_shared::approval::SeenHead;
 use airlock_shared::identity::{Custodian, Identity, MAX_CUSTODIANS, Roster};
 use airlock_shared::wallet::Role;
@@ -135,7 +136,7 @@ impl Device {
     fn read(from: &mut Decoder<'_>) -> Result<Self, CborError> {
         let secret = Zeroizing::new(fixed::<32>(from)?);
         Ok(Self {
-            key: SigningKey::from_bytes(&secret),
+            key: Secret::new(SigningKey::from_bytes(&secret)),
             name: person(from)?,
             profile: Profile::from_code(from.u8()?).ok_or_else(|| CborError::message("unknown profile"))?,
             roster: optional(from, roster)?,

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged, in the order in which mistakes are cheap to find:
 # formatting, lints, documentation, generated files, licences and sources (if cargo-deny is installed),
-# tests. With --coverage the line coverage of the shared crate is measured too, before the tests, so that the
-# last line stays the count of the tests.
+# tests. With --coverage the line coverage of the shared crate is measured too, and with --fuzz the decoders get
+# fifty times as many inputs, optimised; both before the tests, so that the last line stays the count of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 coverage=no
-case "${1:-}" in
-"") ;;
---coverage) coverage=yes ;;
-*)
-    echo "usage: scripts/check.sh [--coverage]" >&2
-    exit 2
-    ;;
-esac
+fuzz=no
+for option in "$@"; do
+    case "$option" in
+    --coverage) coverage=yes ;;
+    --fuzz) fuzz=yes ;;
+    *)
+        echo "usage: scripts/check.sh [--coverage] [--fuzz]" >&2
+        exit 2
+        ;;
+    esac
+done
 
 step() {
     echo "== $1"
@@ -44,6 +47,11 @@ fi
 if [ "$coverage" = yes ]; then
     step "coverage of shared"
     measure_coverage
+fi
+if [ "$fuzz" = yes ]; then
+    step "decoders, for longer"
+    AIRLOCK_FUZZ_ROUNDS="${AIRLOCK_FUZZ_ROUNDS:-100000}" AIRLOCK_FUZZ_SEED="${AIRLOCK_FUZZ_SEED:-$RANDOM}" \
+        cargo test --locked --release -p airlock-shared -p airlock-signer --test fuzz -- --nocapture --test-threads=1
 fi
 step "tests"
 scripts/test.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test on real parts: SQLite and PostgreSQL, a real anvil, foreign clients. What is missing is
-# installed (PostgreSQL from the system's packages, the rest into tests/foreign and .tools). Needs Rust,
+# Runs every test on real parts: SQLite and PostgreSQL, a real anvil, foreign clients, strace. What is missing is
+# installed (PostgreSQL and strace from the system's packages, the rest into tests/foreign and .tools). Needs Rust,
 # Node, Python 3 and a package mirror. The last line is `N passed, N failed, N skipped`; the exit code is
 # 0 only if nothing failed. Arguments go to `cargo test`: `scripts/test.sh -p airlock-shared`.
 set -euo pipefail
@@ -62,6 +62,14 @@ find_postgres() {
     fi
 }
 
+# Tests watch the real signer call by call, and end it at each of them.
+find_strace() {
+    if ! command -v strace >/dev/null; then
+        echo "installing strace" >&2
+        install_packages strace
+    fi
+}
+
 # A server of our own: data, socket and password in the scratch directory, a free port on 127.0.0.1.
 start_postgres() {
     local port password
@@ -116,6 +124,7 @@ count() {
 
 find_postgres
 start_postgres
+find_strace
 install_foreign_clients
 
 what=("$@")

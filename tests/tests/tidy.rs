@@ -332,6 +332,92 @@ fn sources_stay_readable() {
     );
 }
 
+/// What an engineer reads before trusting a signature: whatever stands between hostile bytes and a key. Folders
+/// end in a slash. What draws, seals, scans, audits or only decodes other people's transactions is not in it.
+const CORE: &[(&str, &[&str])] = &[
+    (
+        "decoder",
+        &[
+            "shared/src/form/",
+            "shared/src/document.rs",
+            "shared/src/batch/",
+            "shared/src/envelope",
+            "shared/src/approval",
+        ],
+    ),
+    ("policy", &["shared/src/policy/", "signer/src/policy.rs"]),
+    (
+        "journal",
+        &[
+            "shared/src/journal",
+            "shared/src/memory",
+            "shared/src/genesis",
+            "signer/src/journal",
+            "signer/src/records.rs",
+        ],
+    ),
+    (
+        "signing",
+        &[
+            "signer/src/session",
+            "signer/src/sign.rs",
+            "shared/src/roles/creator.rs",
+            "shared/src/roles/signer.rs",
+            "shared/src/chain/mod.rs",
+            "shared/src/chain/signature.rs",
+            "shared/src/chain/evm/build.rs",
+            "shared/src/chain/evm/transaction.rs",
+            "shared/src/chain/tron/build.rs",
+            "shared/src/chain/tron/transaction.rs",
+            "shared/src/chain/tron/wire.rs",
+        ],
+    ),
+];
+
+/// Lines with code on them, before the tests at the end of a file.
+fn lines_of_code(path: &Path) -> usize {
+    let text = read(path);
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+#[test]
+fn the_core_stays_small_enough_to_be_read() {
+    const MOST: usize = 8_000;
+    let sources = [files("shared/src", ".rs"), files("signer/src", ".rs")].concat();
+    let mut counts = Vec::new();
+    for (part, places) in CORE {
+        let inside = |path: &&PathBuf| places.iter().any(|place| shown(path).starts_with(place));
+        let found: Vec<_> = sources.iter().filter(inside).collect();
+        for place in *places {
+            assert!(found.iter().any(|path| shown(path).starts_with(place)), "{place} is gone");
+        }
+        counts.push((*part, found.into_iter().map(|path| lines_of_code(path)).sum::<usize>()));
+    }
+    let all: usize = counts.iter().map(|(_, lines)| lines).sum();
+    println!("{all} lines of code: {counts:?}");
+    assert!(all < MOST, "{all} lines of code, {MOST} are too many: {counts:?}");
+}
+
+#[test]
+fn unsafe_code_is_in_one_module_and_its_reasons_stand_beside_it() {
+    const MODULE: &str = "signer/src/memory/raw.rs";
+    // A test asks the kernel for calls that no safe function makes.
+    const TESTS: &[&str] = &["signer/tests/sandbox.rs"];
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    for path in files("", ".rs") {
+        let (code, name) = (code(&path), shown(&path));
+        let uses = code.split(|c| !is_word(c)).filter(|word| *word == ["un", "safe"].concat()).count();
+        let may = name == MODULE || TESTS.contains(&name.as_str());
+        assert!(uses == 0 || may, "{name} has {uses} uses");
+        if name == MODULE {
+            let reasons = read(&path).matches("// SAFETY:").count();
+            // The functions of a trait that is so by definition have their reason at its head.
+            assert!(reasons >= uses - 3, "{uses} uses, {reasons} reasons");
+        }
+    }
+}
+
 #[test]
 fn nothing_names_a_machine() {
     // Put together here, so that this file does not find itself.

@@ -5,7 +5,7 @@
 //! must stay true: a page of secrets is locked where the limits allow it, excluded from dumps, empty in a
 //! child process, and overwritten before it is given back; a freed block is overwritten whatever it held,
 //! so that buffers inside libraries are covered too.
-#![allow(unsafe_code, reason = "mmap, mlock, madvise and a global allocator are unsafe by nature")]
+#![allow(unsafe_code, reason = "mmap, mlock, madvise and a heap of our own have no safe form")]
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};

@@ -158,39 +158,30 @@ pub struct FallenCounter {
 }
 
 /// The counted passkeys whose counters did not rise above what is `remembered`, by [`credential_digest`].
-pub fn fallen_counters(counted: &[Counted<'_>], remembered: &[(Digest, u32)]) -> Vec<FallenCounter> {
-    let fallen = |(person, credential, counter): (&PersonId, Digest, u32)| {
-        let known = remembered.iter().find(|(known, _)| *known == credential).map(|(_, counter)| *counter);
-        match compare(counter, known) {
+pub fn fallen_counters(
+    counted: &[Counted<'_>],
+    remembered: impl Fn(&Digest) -> Option<u32>,
+) -> Vec<FallenCounter> {
+    let fallen = |one: &Counted<'_>| {
+        let (credential, counter) = one.counter()?;
+        match compare(counter, remembered(&credential)) {
             Counter::DidNotRise { remembered } => {
-                Some(FallenCounter { person: person.clone(), counter, remembered })
+                Some(FallenCounter { person: one.person.clone(), counter, remembered })
             }
             Counter::Good => None,
         }
     };
-    counters(counted).filter_map(fallen).collect()
+    counted.iter().filter_map(fallen).collect()
 }
 
-/// Takes the counters of a batch that is being signed into what is remembered; no counter ever falls there.
-/// Credentials that `policy` no longer lists are forgotten, so the list stays as short as the policy's.
-pub fn remember_counters(remembered: &mut Vec<(Digest, u32)>, counted: &[Counted<'_>], policy: &Policy) {
-    for (_, credential, counter) in counters(counted) {
-        match remembered.iter_mut().find(|(known, _)| *known == credential) {
-            Some((_, known)) => *known = counter.max(*known),
-            None => remembered.push((credential, counter)),
+impl Counted<'_> {
+    /// The credential's digest and what its authenticator counted, for a passkey.
+    pub fn counter(&self) -> Option<(Digest, u32)> {
+        match self.proven {
+            Proven::ByDevice(_) => None,
+            Proven::ByPasskey { passkey, asserted } => {
+                Some((credential_digest(&passkey.credential), asserted.counter))
+            }
         }
     }
-    let listed = policy.approvers.iter().flat_map(|approver| &approver.passkeys);
-    let listed: Vec<_> = listed.map(|passkey| credential_digest(&passkey.credential)).collect();
-    remembered.retain(|(known, _)| listed.contains(known));
-    remembered.sort();
-}
-
-fn counters<'a>(counted: &'a [Counted<'_>]) -> impl Iterator<Item = (&'a PersonId, Digest, u32)> {
-    counted.iter().filter_map(|one| match one.proven {
-        Proven::ByDevice(_) => None,
-        Proven::ByPasskey { passkey, asserted } => {
-            Some((one.person, credential_digest(&passkey.credential), asserted.counter))
-        }
-    })
 }

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod keys;
 pub mod machine;
 pub mod memory;
+pub mod passkeys;
 pub mod policy;
 pub mod qr;
 pub mod records;

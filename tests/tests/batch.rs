@@ -574,7 +574,7 @@ fn the_signed_batch_file_satisfies_an_auditor_who_has_only_two_fingerprints() {
         scene.accept(&replies).await;
         let signed = file::signed_batch(&mut db, &batch).await.unwrap();
         let coordinator = pairing::introduction(&scene.app).unwrap().identity;
-        let pins = auditor::Pins { roster: scene.signer.roster().digest(), coordinator };
+        let pins = auditor::Pins { roster: scene.signer.roster().digest(), coordinators: vec![coordinator] };
         let read = document::read(signed.to_json().as_bytes()).unwrap();
         let report = auditor::audit(&read, &pins).unwrap();
         assert_eq!((report.signatures, report.approvers.len()), (1, 1));

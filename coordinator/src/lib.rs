@@ -16,6 +16,7 @@ pub mod config;
 pub mod db;
 pub mod deposits;
 pub mod energy;
+pub mod export;
 pub mod ledger;
 pub mod migrations;
 pub mod outbox;

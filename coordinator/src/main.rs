@@ -9,6 +9,7 @@ use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::Database;
 use airlock_coordinator::deposits::address::{self, XpubExport};
+use airlock_coordinator::export;
 use airlock_coordinator::ledger::verify;
 use airlock_coordinator::pairing::{self, CoordinatorKey};
 use airlock_coordinator::people::create;
@@ -174,6 +175,12 @@ enum User {
 enum Ledger {
     /// Replays every entry against the balances.
     Verify,
+    /// Writes the books as one file for auditors: accounts, transfers, batches, items, journals (docs/ledger.md).
+    Export {
+        /// Where; nothing is overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -213,6 +220,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Xpub(Xpub::Import { file }) => import_xpub(config, &file).await?,
         Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
+        Command::Ledger(Ledger::Export { out }) => export_ledger(&config, &out).await?,
         Command::Identity(IdentityCommand::Init) => {
             let key = CoordinatorKey::open(&config.home)?;
             println!("{}", json!({ "identity": key.identity().to_string() }));
@@ -295,6 +303,15 @@ fn document_in(file: &Path, kind: u8) -> anyhow::Result<Vec<u8>> {
     let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let found = intake::documents(vec![bytes], kind)?;
     found.into_iter().next().context("no document in the file")
+}
+
+async fn export_ledger(config: &Config, out: &Path) -> anyhow::Result<()> {
+    let db = Database::open(config.database_url.reveal(), 1).await?;
+    db.expect_current().await?;
+    let key = CoordinatorKey::open(&config.home)?;
+    let counts = export::export(&db, config, &key, Clock::System.now(), out).await?;
+    println!("{}", json!({ "file": out, "counts": counts }));
+    Ok(())
 }
 
 async fn verify_ledger(config: &Config) -> anyhow::Result<ExitCode> {

@@ -310,3 +310,117 @@ pub async fn is_own_wallet(db: &mut Db, wallet: airlock_shared::Address) -> Resu
     .await?;
     Ok(found > 0)
 }
+
+/// An account's row, for the export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountLine {
+    /// Its number.
+    pub id: i64,
+    /// Its kind.
+    pub kind: String,
+    /// Owner's id, or empty.
+    pub owner: String,
+    /// CAIP-2 name, or empty.
+    pub network: String,
+    /// Address, or empty.
+    pub wallet: String,
+    /// The asset's code.
+    pub asset: String,
+    /// The side on which it grows.
+    pub side: String,
+    /// Minor units, on that side.
+    pub balance_minor: i64,
+    /// Base units below one minor unit.
+    pub dust_base: BaseUnits,
+}
+
+/// A transfer's row, for the export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransferLine {
+    /// Its number.
+    pub id: i64,
+    /// What happened.
+    pub kind: String,
+    /// Which one.
+    pub reference: String,
+    /// When, Unix milliseconds.
+    pub made_at: UnixMillis,
+}
+
+/// An entry's row with its account's asset, for the export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EntryLine {
+    /// Its transfer.
+    pub transfer: i64,
+    /// Its account.
+    pub account: i64,
+    /// That account's asset.
+    pub asset: String,
+    /// Debit or credit.
+    pub side: String,
+    /// Minor units.
+    pub amount_minor: i64,
+    /// Base units, on accounts that count them.
+    pub amount_base: Option<BaseUnits>,
+}
+
+/// Assets with the ledger's decimals, by code.
+pub async fn asset_scales(db: &mut Db) -> Result<Vec<(String, i64)>, LedgerError> {
+    Ok(sqlx::query_as("select code, decimals from assets order by code").fetch_all(db).await?)
+}
+
+/// Assets with the decimals of each network, by network and asset.
+pub async fn network_scales(db: &mut Db) -> Result<Vec<(String, String, i64)>, LedgerError> {
+    let rows = sqlx::query_as("select asset, network, base_decimals from asset_networks order by network, asset");
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// The next accounts above an id.
+pub async fn accounts_after(db: &mut Db, id: i64, limit: i64) -> Result<Vec<AccountLine>, LedgerError> {
+    type Row = (i64, String, String, String, String, String, String, i64, String);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select id, kind, owner, network, wallet, asset, side, balance_minor, dust_base from accounts \
+         where id > $1 order by id limit $2",
+    )
+    .bind(id)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let read = |(id, kind, owner, network, wallet, asset, side, balance_minor, dust): Row| {
+        let dust_base = base(&dust)?;
+        Ok(AccountLine { id, kind, owner, network, wallet, asset, side, balance_minor, dust_base })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The next transfers above an id.
+pub async fn transfers_after(db: &mut Db, id: i64, limit: i64) -> Result<Vec<TransferLine>, LedgerError> {
+    let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
+        "select id, kind, reference, made_at from transfers where id > $1 order by id limit $2",
+    )
+    .bind(id)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let read = |(id, kind, reference, made_at)| TransferLine { id, kind, reference, made_at };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// The entries of the transfers from one id to another, in their order.
+pub async fn entries_between(db: &mut Db, first: i64, last: i64) -> Result<Vec<EntryLine>, LedgerError> {
+    type Row = (i64, i64, String, String, i64, Option<String>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select e.transfer_id, e.account_id, a.asset, e.side, e.amount_minor, e.amount_base from entries e \
+         join accounts a on a.id = e.account_id where e.transfer_id between $1 and $2 \
+         order by e.transfer_id, e.line",
+    )
+    .bind(first)
+    .bind(last)
+    .fetch_all(db)
+    .await?;
+    let read = |(transfer, account, asset, side, amount_minor, exact): Row| {
+        let amount_base = exact.as_deref().map(base).transpose()?;
+        Ok(EntryLine { transfer, account, asset, side, amount_minor, amount_base })
+    };
+    rows.into_iter().map(read).collect()
+}

@@ -189,6 +189,24 @@ pub async fn newest_entry(db: &mut Db, signer: &Identity) -> Result<Option<Entry
     row.map(read).transpose()
 }
 
+/// The next journal entries (signer, sequence, canonical CBOR in hex) after one, by signer and sequence, for the export.
+pub async fn journal_after(
+    db: &mut Db,
+    signer: &str,
+    sequence: i64,
+    limit: i64,
+) -> Result<Vec<(String, i64, String)>, PairingError> {
+    Ok(sqlx::query_as(
+        "select signer, sequence, entry from journal_heads where signer > $1 or (signer = $1 and sequence > $2) \
+         order by signer, sequence limit $3",
+    )
+    .bind(signer)
+    .bind(sequence)
+    .bind(limit)
+    .fetch_all(db)
+    .await?)
+}
+
 /// Records entries that a receipt has added and moves the newest head.
 pub async fn add_entries(db: &mut Db, entries: &[Entry], now: UnixMillis) -> Result<(), PairingError> {
     for entry in entries {

@@ -221,6 +221,35 @@ pub async fn of_withdrawal(db: &mut Db, withdrawal: &str) -> Result<Vec<Attempt>
     rows.iter().map(read).collect()
 }
 
+/// The attempts of every withdrawal from one item id to another, oldest first, for the export.
+pub async fn of_items(db: &mut Db, (first, last): (i64, i64)) -> Result<Vec<Attempt>, WithdrawalError> {
+    let rows = sqlx::query(columns!(
+        "where withdrawal_id in (select id from withdrawals where item_id between $1 and $2) \
+         order by made_at, id"
+    ))
+    .bind(first)
+    .bind(last)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Attempt, level and transaction id of everything signed for those items, lowest level first.
+pub async fn transactions_of_items(
+    db: &mut Db,
+    (first, last): (i64, i64),
+) -> Result<Vec<(String, i64, String)>, WithdrawalError> {
+    Ok(sqlx::query_as(
+        "select t.attempt_id, t.level, t.tx_id from attempt_transactions t \
+         join attempts a on a.id = t.attempt_id join withdrawals w on w.id = a.withdrawal_id \
+         where w.item_id between $1 and $2 order by t.attempt_id, t.level, t.tx_id",
+    )
+    .bind(first)
+    .bind(last)
+    .fetch_all(db)
+    .await?)
+}
+
 /// The attempts of a batch, in item order.
 pub async fn of_batch(db: &mut Db, batch: &str) -> Result<Vec<Attempt>, WithdrawalError> {
     let rows = sqlx::query(columns!("where batch_id = $1 order by item_index, made_at"))

@@ -187,6 +187,16 @@ pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Withdrawal>, Withd
     rows.iter().map(read).collect()
 }
 
+/// The next withdrawals above an item id, in the order of item ids, for the export.
+pub async fn page_after(db: &mut Db, item: i64, limit: i64) -> Result<Vec<Withdrawal>, WithdrawalError> {
+    let rows = sqlx::query(columns!("where item_id > $1 order by item_id limit $2"))
+        .bind(item)
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
 pub(super) async fn change_state(
     db: &mut Db,
     id: &str,

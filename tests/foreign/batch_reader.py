@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 KINDS = {1: "airlock bundle", 2: "airlock reply", 3: "airlock approval request", 4: "airlock approval",
-         5: "airlock introduction", 6: "airlock signed batch", 7: "airlock policy"}
+         5: "airlock introduction", 6: "airlock signed batch", 7: "airlock policy", 8: "airlock genesis"}
 
 
 class Refused(Exception):
@@ -145,7 +145,7 @@ def items(content):
         if key in content:
             columns.append(decode(content[key]))
     need(all(len(column) == count for column in columns), "a column of another length")
-    need(all(number < 4 for number in content.get(22, b"")), "roles")
+    need(all(number < 6 for number in content.get(22, b"")), "roles")
     need(all(number < 1 << 32 for key in (20, 23) for number in varints(content.get(key, b""))), "indexes")
     for key in (24, 25, 27):
         need(content.get(key, [[0, b""]]) and all(pair[0] < count for pair in content.get(key, [])), "pairs")
@@ -166,6 +166,24 @@ def contents_of(name, fields):
     if name == "airlock signed batch":
         return [fields[0][0]]
     return [fields[0]] if name == "airlock approval request" else []
+
+
+def same_terms(name, fields, expected):
+    """What custodians sign: the policy or the genesis, whole, and that they signed it."""
+    kind = name.removeprefix("airlock ")
+    need(digest(f"airlock:{kind}:1", write(fields[0])) == expected[kind], f"{kind} digest")
+    need([given[0] for given in fields[1]] == sorted({given[0] for given in fields[1]}), "custodians sorted, each once")
+
+
+def heads(fields, expected):
+    """The journal entries of a receipt are one chain, and its last one makes the head."""
+    receipt = fields[0][0][0]
+    chain = [digest("airlock:journal:1", write({key: entry[key] for key in range(5)})) for entry in receipt[9] + [receipt[5]]]
+    need(chain[-1] == expected["head"], "head")
+    if 2 in receipt:
+        entries = receipt[9] + [receipt[5]]
+        need(all(after[1].hex() == head and after[0] == before[0] + 1
+                 for head, before, after in zip(chain, entries, entries[1:])), "the entries are no chain")
 
 
 def same_items(content, spelled):
@@ -196,6 +214,10 @@ def check_valid(folder):
         found = [digest("airlock:content:1", write(content)) for content in contents]
         expected = digests.get(path.stem, {}).get("content", [])
         need(found == ([expected] if isinstance(expected, str) else expected), f"{path.stem}: content digest")
+        if name in ("airlock policy", "airlock genesis"):
+            same_terms(name, fields, digests[path.stem])
+        if name == "airlock reply":
+            heads(fields, digests[path.stem])
         if name == "airlock bundle":
             sealed = [digest("airlock:envelope:1", write({0: bytes.fromhex(found[at]), **{key: envelope[key] for key in (1, 2, 3)}}))
                       for at, envelope in enumerate(fields[0])]

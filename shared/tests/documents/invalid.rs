@@ -1,14 +1,16 @@
 //! One document for every way of being wrong; each differs from a valid one in exactly that way.
 
 use crate::sample::{content, envelope, identity_key, reply, roster, signed_batch, signed_policy};
-use crate::valid::{sweep, worked};
-use airlock_shared::batch::{Content, Context};
+use crate::valid::{full_policy, genesis, sweep, worked};
+use airlock_shared::batch::{CancelTerms, Content, Context, Kind, Reissue, ReissueReason};
 use airlock_shared::document::{Document, MAGIC};
 use airlock_shared::envelope::{ApprovalRequest, Bundle, Envelope, Introduction, Replies, SignedBatch};
 use airlock_shared::form::{Form, FormError, Node, Reader, Spelling, Writer, to_cbor};
+use airlock_shared::genesis::{Genesis, Reason, SignedGenesis};
 use airlock_shared::identity::Identity;
-use airlock_shared::policy::SignedPolicy;
-use airlock_shared::{Network, Profile};
+use airlock_shared::policy::{PayingWallet, Policy, SignedPolicy};
+use airlock_shared::wallet::Role;
+use airlock_shared::{Address, Network, Profile};
 
 /// A document that is wrong in one way.
 pub struct Case {
@@ -21,7 +23,18 @@ pub struct Case {
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    let groups = [heads(), cbor(), json(), columns(), contents(), envelopes(), replies(), policies()];
+    let groups = [
+        heads(),
+        cbor(),
+        json(),
+        columns(),
+        contents(),
+        envelopes(),
+        replies(),
+        policies(),
+        open_policies(),
+        geneses(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
@@ -340,7 +353,7 @@ fn columns() -> Vec<Case> {
         swept("column-of-indexes-above-32-bits", LENGTH, 20, |node| {
             *node = Node::Bytes(vec![5, 6, 0x80, 0x80, 0x80, 0x80, 0x10]);
         }),
-        swept("column-of-roles-with-an-unknown-one", LENGTH, 22, |node| bytes(node)[1] = 4),
+        swept("column-of-roles-with-an-unknown-one", LENGTH, 22, |node| bytes(node)[1] = 6),
     ]
 }
 
@@ -391,6 +404,28 @@ fn contents() -> Vec<Case> {
                 let mut dearer = evm.levels[0];
                 dearer.max_fee_per_gas_wei += 1;
                 evm.levels.push(dearer);
+            }
+        }),
+        tron("content-stuck-on-tron", "for EVM networks", |c| {
+            c.items[0].reissue = Some(Reissue { reason: ReissueReason::Stuck, dead: Vec::new() })
+        }),
+        evm("content-expired-on-evm", "expired is for TRON", |c| {
+            c.items[0].reissue = Some(Reissue { reason: ReissueReason::Expired, dead: vec![[1; 32]] })
+        }),
+        evm("content-stuck-that-names-the-dead", "names no dead transaction", |c| {
+            c.items[0].reissue = Some(Reissue { reason: ReissueReason::Stuck, dead: vec![[1; 32]] })
+        }),
+        evm("content-failed-that-names-none", "names the dead transactions", |c| {
+            c.items[0].reissue = Some(Reissue { reason: ReissueReason::FailedOnChain, dead: Vec::new() })
+        }),
+        evm("content-cancelling-a-cancel", "has none of its own", |c| {
+            let own = c.source.map(|wallet| wallet.address);
+            (c.kind, c.asset.contract) = (Kind::Cancel, None);
+            for item in &mut c.items {
+                (item.destination, item.amount) = (own.unwrap(), Default::default());
+            }
+            if let Context::Evm(evm) = &mut c.context {
+                evm.cancel = Some(CancelTerms { gas_limit: 21_000, fee: evm.levels[0] });
             }
         }),
         case::<ApprovalRequest>(
@@ -455,7 +490,7 @@ fn replies() -> Vec<Case> {
         case::<Replies>(
             "receipt-with-an-unknown-event",
             "not a known event",
-            altered(&replies, &[0, 0, 0, 5, 4, 0], |node| *node = Node::Uint(6)),
+            altered(&replies, &[0, 0, 0, 5, 4, 0], |node| *node = Node::Uint(8)),
         ),
         case::<Replies>(
             "receipt-that-signed-and-refused",
@@ -501,5 +536,89 @@ fn policies() -> Vec<Case> {
 }
 
 fn without_the_daily_limit(signed: &SignedPolicy) -> Vec<u8> {
-    altered(signed, &[0, 6, 0, 3, 0], |node| drop(fields(node).pop()))
+    altered(signed, &[0, 9, 0, 3, 0], |node| fields(node).retain(|(key, _, _)| *key != 3))
+}
+
+/// Policies that permit by leaving something open, or say one thing twice.
+fn open_policies() -> Vec<Case> {
+    let good = full_policy();
+    let with = |name, says, alter: fn(&mut Policy)| {
+        let mut signed = good.clone();
+        alter(&mut signed.policy);
+        case::<SignedPolicy>(name, says, signed.to_json().into())
+    };
+    let without = |name, says, key: u64| {
+        let bytes = altered(&good, &[0], |node| fields(node).retain(|(found, _, _)| *found != key));
+        case::<SignedPolicy>(name, says, bytes)
+    };
+    let unknown = |node: &mut Node| fields(node).push((10, String::new(), Node::Flag(true)));
+    vec![
+        without("policy-without-machine", "machine: missing", 7),
+        without("policy-without-signing-hours", "windows: missing", 8),
+        case::<SignedPolicy>(
+            "policy-with-an-unknown-field",
+            "unknown field 10",
+            altered(&good, &[0], unknown),
+        ),
+        with("policy-with-signing-hours-that-overlap", "without overlap", |p| {
+            p.windows[1].from_minute = 719;
+        }),
+        with("policy-with-signing-hours-past-midnight", "at most 1440", |p| p.windows[2].to_minute = 1_441),
+        with("policy-with-signing-hours-on-an-eighth-day", "is 0 (Monday)", |p| p.windows[2].day = 7),
+        with("policy-with-an-approver-who-can-prove-nothing", "a device or a passkey", |p| {
+            p.approvers[2].passkeys.clear();
+        }),
+        with("policy-with-a-passkey-that-is-no-point", "not an uncompressed point", |p| {
+            p.approvers[1].passkeys[0].public_key[64] ^= 1;
+        }),
+        with("policy-with-a-passkey-twice", "each once", |p| {
+            p.approvers[1].passkeys[1] = p.approvers[1].passkeys[0].clone();
+        }),
+        with("policy-without-an-origin", "at least one", |p| {
+            p.passkeys.as_mut().unwrap().origins.clear();
+        }),
+        with("policy-with-a-smaller-quorum-for-reissues", "cannot be below independent", |p| {
+            p.approvals.reissue_independent = 1;
+        }),
+        with("policy-with-a-wallet-twice", "each address once", |p| {
+            let again = p.networks[1].wallets[0].clone();
+            p.networks[1].wallets.push(PayingWallet { permission_id: 3, ..again });
+        }),
+        with("policy-with-a-permission-on-evm", "2 to 9 on TRON", |p| {
+            p.networks[0].wallets[0].permission_id = 2;
+        }),
+        with("policy-with-the-permission-of-witnesses", "2 to 9 on TRON", |p| {
+            p.networks[1].wallets[0].permission_id = 1;
+        }),
+        with("policy-with-a-hot-wallet-in-hardware", "for the role hardware and no other", |p| {
+            p.networks[0].wallets[2].wallet.role = Role::Hot;
+        }),
+        with("policy-with-a-hardware-path-spelled-otherwise", "is m and numbers", |p| {
+            let wallet = &mut p.networks[0].wallets[2];
+            wallet.hardware.as_mut().unwrap().path = "m/044'/60'/0'/0/0".to_owned();
+        }),
+    ]
+}
+
+/// The custodians' terms of a journal.
+fn geneses() -> Vec<Case> {
+    let with = |name, says, reason, alter: fn(&mut Genesis)| {
+        let mut signed = genesis(reason);
+        alter(&mut signed.genesis);
+        case::<SignedGenesis>(name, says, signed.to_json().into())
+    };
+    let other = "continues its own signer's head";
+    vec![
+        with("genesis-reanchored-at-nothing", other, Reason::Reanchored, |g| g.continues = None),
+        with("genesis-reanchored-at-anothers-head", other, Reason::Reanchored, |g| {
+            g.signer = Identity::of(&identity_key(2));
+        }),
+        with("genesis-with-an-account-twice", "each once", Reason::Restored, |g| g.nonces[1] = g.nonces[0]),
+        with("genesis-with-sums-out-of-order", "must be sorted", Reason::Restored, |g| g.spent.reverse()),
+        with("genesis-with-a-sum-of-the-future", "of the future", Reason::Restored, |g| g.made_at -= 3_601),
+        with("genesis-with-an-account-of-another-profile", "another profile", Reason::Restored, |g| {
+            g.nonces[1].account = Address::new(Network::ETHEREUM, *g.nonces[1].account.payload());
+            g.nonces.sort_unstable();
+        }),
+    ]
 }

@@ -14,6 +14,7 @@ mod valid;
 
 use airlock_shared::document::{self, Document};
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest, Bundle, Introduction, Replies, SignedBatch};
+use airlock_shared::genesis::SignedGenesis;
 use airlock_shared::policy::SignedPolicy;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -52,6 +53,7 @@ fn read_as(name: &str, bytes: &[u8]) -> Result<(), String> {
         Introduction::NAME => read::<Introduction>(bytes),
         SignedBatch::NAME => read::<SignedBatch>(bytes),
         SignedPolicy::NAME => read::<SignedPolicy>(bytes),
+        SignedGenesis::NAME => read::<SignedGenesis>(bytes),
         other => panic!("no document is called {other}"),
     }
 }

@@ -1,16 +1,21 @@
 //! One example of every document, and of every field that a document may have.
 
 use crate::sample::{
-    address, approvals, content, envelope, identity_key, person, reply, roster, signed_batch, signed_policy,
+    NOW, address, approvals, by_custodians, content, envelope, identity_key, person, policy, reply, roster,
+    signed_batch, signed_policy,
 };
 use airlock_shared::approval::{self, SeenHead};
-use airlock_shared::batch::{CancelTerms, Content, Context, FeeLevel, Kind, Wallet};
+use airlock_shared::batch::{CancelTerms, Content, Context, FeeLevel, Kind, Reissue, ReissueReason, Wallet};
 use airlock_shared::document::Document;
 use airlock_shared::envelope::{
     ApprovalReply, ApprovalRequest, Bundle, Envelope, Introduction, Outcome, Replies, Reply, pairing_digest,
 };
+use airlock_shared::genesis::{AccountNonce, Genesis, Reason, SignedGenesis, Spent};
 use airlock_shared::identity::Identity;
-use airlock_shared::journal::Chain;
+use airlock_shared::journal::{Ceremony, Chain, Entry, Event};
+use airlock_shared::policy::{
+    Allowance, HardwareKey, Passkey, PasskeyTerms, PayingWallet, SignedPolicy, UserVerification, Window,
+};
 use airlock_shared::wallet::Role;
 use airlock_shared::words::words;
 use airlock_shared::{BaseUnits, Digest, Network, Profile};
@@ -76,6 +81,15 @@ fn wide() -> Content {
     content
 }
 
+/// Two items that were signed before, for reasons that rest on claims.
+fn signed_again() -> Content {
+    let mut content = content(Network::EVM_DEV, 3);
+    let again = |reason, dead| Some(Reissue { reason, dead });
+    content.items[0].reissue = again(ReissueReason::FailedOnChain, vec![[0xdd; 32], [0xde; 32]]);
+    content.items[2].reissue = again(ReissueReason::Cancelled, Vec::new());
+    content
+}
+
 fn refusal(content: &Content) -> Reply {
     let mut reply = reply(&envelope(content.clone()), 1);
     reply.receipt.entry = reply.receipt.unacknowledged[0].clone();
@@ -85,6 +99,87 @@ fn refusal(content: &Content) -> Reply {
     reply.signatures.clear();
     reply.receipt = reply.receipt.sign(&identity_key(1));
     reply
+}
+
+/// The journal lost its end and was re-anchored at a head that the coordinator holds; then the batch was signed.
+fn reanchored(content: &Content) -> Reply {
+    let mut reply = reply(&envelope(content.clone()), 1);
+    let (key, signed) = (identity_key(1), reply.receipt.unacknowledged.clone());
+    let intent = signed[1].event.clone();
+    let continues = SeenHead { sequence: 41, ..seen() };
+    let terms = Event::Reanchored { terms: genesis(Reason::Reanchored).genesis.digest() };
+    let mut entries = vec![Entry::reanchored(&continues, Some(&signed[0]), NOW + 60, terms, &key)];
+    let ceremony = Event::Ceremony { kind: Ceremony::BackupMade, detail: "to folder august".to_owned() };
+    for event in [ceremony, intent, reply.receipt.entry.event.clone()] {
+        entries.push(Entry::next(Chain::Journal, entries.last(), NOW + 60, event, &key));
+    }
+    reply.receipt.entry = entries.pop().unwrap();
+    reply.receipt.unacknowledged = entries;
+    reply.receipt = reply.receipt.sign(&key);
+    reply
+}
+
+/// Every field that a policy may have.
+pub fn full_policy() -> SignedPolicy {
+    let mut policy = policy();
+    let passkey = |seed: u8| {
+        let key = p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap();
+        let point = key.verifying_key().to_sec1_point(false);
+        Passkey { credential: vec![seed; 20], public_key: point.as_bytes().try_into().unwrap() }
+    };
+    policy.approvers[1].passkeys = vec![passkey(30), passkey(31)];
+    (policy.approvers[2].device, policy.approvers[2].passkeys) = (None, vec![passkey(32)]);
+    policy.passkeys = Some(PasskeyTerms {
+        rp_id: "approve.example".to_owned(),
+        origins: vec!["https://approve.example".to_owned(), "https://spare.example:8443".to_owned()],
+        user_verification: UserVerification::Required,
+    });
+    policy.machine.partial_sandbox = Allowance::Allowed;
+    policy.windows = vec![
+        Window { day: 0, from_minute: 480, to_minute: 720 },
+        Window { day: 0, from_minute: 780, to_minute: 1_080 },
+        Window { day: 6, from_minute: 0, to_minute: 1_440 },
+    ];
+    let hardware = HardwareKey { fingerprint: [0xd3, 0x4d, 0xb3, 0x3f], path: "m/44'/60'/0'/0/0".to_owned() };
+    let wallet = Wallet { role: Role::Hardware, index: 0, address: address(Network::EVM_DEV, 40) };
+    policy.networks[0].wallets.push(PayingWallet { wallet, permission_id: 0, hardware: Some(hardware) });
+    policy.networks[1].wallets[0].permission_id = 2;
+    policy.networks[1].assets[0].passkeys_alone_max = BaseUnits::from(500_000_000u64);
+    let signatures = by_custodians(&policy.digest());
+    SignedPolicy { policy, signatures }
+}
+
+/// What custodians sign so that a journal goes on.
+pub fn genesis(reason: Reason) -> SignedGenesis {
+    let account = |seed| AccountNonce { account: address(Network::EVM_DEV, seed), highest: 70 };
+    let mut nonces = vec![account(7), account(8)];
+    nonces.sort_unstable();
+    let spent = |network, contract, time, usdt: u64| {
+        let amount = BaseUnits::from(usdt * 1_000_000);
+        Spent { network, contract, time, amount }
+    };
+    let usdt = crate::sample::usdt(Network::TRON_DEV).contract;
+    let continues = match reason {
+        Reason::Restored => None,
+        Reason::Reanchored => Some(SeenHead { sequence: 41, ..seen() }),
+    };
+    let genesis = Genesis {
+        profile: Profile::Dev,
+        signer: Identity::of(&identity_key(1)),
+        roster: roster().digest(),
+        reason,
+        continues,
+        highest_item: 1_002,
+        nonces,
+        spent: vec![
+            spent(Network::EVM_DEV, None, NOW - 3_600, 3),
+            spent(Network::TRON_DEV, usdt, NOW - 7_200, 25_000),
+            spent(Network::TRON_DEV, usdt, NOW - 3_600, 40),
+        ],
+        made_at: NOW,
+    };
+    let signatures = by_custodians(&genesis.digest());
+    SignedGenesis { genesis, signatures }
 }
 
 fn of_digest(digest: &Digest) -> Value {
@@ -136,6 +231,8 @@ pub fn examples() -> Vec<Example> {
         ),
         replied("reply-to-worked-example", reply(&worked().envelopes[0], 1)),
         replied("reply-refused", refusal(&content(Network::TRON_DEV, 2))),
+        replied("reply-of-a-reanchored-journal", reanchored(&content(Network::TRON_DEV, 2))),
+        request("approval-request-signed-again", signed_again()),
         request("approval-request-sweep", sweep()),
         request("approval-request-wide-amounts-and-extension", wide()),
     ];
@@ -147,6 +244,15 @@ pub fn examples() -> Vec<Example> {
         example("signed-batch", &file, digests)
     });
     examples
+}
+
+fn of_policy(name: &'static str, signed: &SignedPolicy) -> Example {
+    example(name, signed, json!({ "policy": of_digest(&signed.policy.digest()) }))
+}
+
+fn of_genesis(name: &'static str, signed: &SignedGenesis) -> Example {
+    let digest = signed.genesis.digest();
+    example(name, signed, json!({ "genesis": of_digest(&digest), "words": words(&digest) }))
 }
 
 fn of_one_person() -> Vec<Example> {
@@ -162,12 +268,13 @@ fn of_one_person() -> Vec<Example> {
     let signer = introduction("alice", 1, Some(roster()));
     let paired = pairing_digest(&coordinator.identity, &signer.identity);
     let pairing = json!({ "pairing": of_digest(&paired), "words": words(&paired) });
-    let signed = signed_policy();
-    let policy = json!({ "policy": of_digest(&signed.policy.digest()) });
     vec![
         example("approval", &approval, json!({ "statement": of_digest(&statement) })),
         example("introduction-of-a-coordinator", &coordinator, pairing.clone()),
         example("introduction-of-a-signer", &signer, pairing),
-        example("policy", &signed, policy),
+        of_policy("policy", &signed_policy()),
+        of_policy("policy-with-every-field", &full_policy()),
+        of_genesis("genesis-of-a-restored-vault", &genesis(Reason::Restored)),
+        of_genesis("genesis-of-a-reanchored-journal", &genesis(Reason::Reanchored)),
     ]
 }

@@ -18,7 +18,7 @@ use airlock_shared::policy::{
 };
 use airlock_shared::roles::{approver, creator, signer};
 use airlock_shared::wallet::Role;
-use airlock_shared::{Address, BaseUnits, BatchId, ItemId, Network, PersonId, Profile, approval};
+use airlock_shared::{Address, BaseUnits, BatchId, Digest, ItemId, Network, PersonId, Profile, approval};
 use ed25519_dalek::SigningKey;
 use k256::ecdsa::SigningKey as ChainKey;
 use std::collections::BTreeMap;
@@ -126,14 +126,19 @@ fn network_policy(network: Network) -> NetworkPolicy {
 
 pub fn signed_policy() -> SignedPolicy {
     let policy = policy();
-    let digest = policy.digest();
-    let mut signed = SignedPolicy { policy, signatures: Vec::new() };
-    for seed in [1, 2] {
+    let signatures = by_custodians(&policy.digest());
+    SignedPolicy { policy, signatures }
+}
+
+/// Both custodians' signatures over a digest, sorted.
+pub fn by_custodians(digest: &Digest) -> Vec<CustodianSignature> {
+    let by = |seed| {
         let key = identity_key(seed);
-        let signature = IdentitySignature::by(&key, &digest);
-        signed.add(CustodianSignature { custodian: Identity::of(&key), signature });
-    }
-    signed
+        CustodianSignature { custodian: Identity::of(&key), signature: IdentitySignature::by(&key, digest) }
+    };
+    let mut signatures = vec![by(1), by(2)];
+    signatures.sort_by_key(|given| given.custodian);
+    signatures
 }
 
 /// `count` withdrawals of round and crooked amounts to distinct addresses.

@@ -37,7 +37,7 @@ fn every_document_comes_back_from_both_spellings() {
 fn full(network: Network) -> Content {
     let mut full = content(network, 4);
     full.items[1].label = "Zoë & co \"quoted\"".to_owned();
-    full.items[3].reissue = Some(Reissue { reason: ReissueReason::Expired, dead: vec![[9; 32]; 2] });
+    full.items[3].reissue = Some(Reissue { reason: ReissueReason::FailedOnChain, dead: vec![[9; 32]; 2] });
     full.items[2].amount = BaseUnits::MAX.checked_div_rem(BaseUnits::from(16u64)).unwrap().0;
     full.extensions.insert(7, vec![1, 2, 3]);
     match &mut full.context {

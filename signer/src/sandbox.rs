@@ -74,7 +74,13 @@ const SCOPES: ABI = ABI::V6;
 
 /// Enters the sandbox; there is no way back. `writable` are the directories that stay usable.
 pub fn enter(writable: &[&Path]) -> Result<Enforced, SandboxError> {
-    let enforced = close_files(writable)?;
+    enter_reading(writable, &[])
+}
+
+/// The same for a command that reads more files than can be held open: `readable` files and directories may
+/// still be read, and nothing else of them.
+pub fn enter_reading(writable: &[&Path], readable: &[&Path]) -> Result<Enforced, SandboxError> {
+    let enforced = close_files(writable, readable)?;
     calls::close()?;
     Ok(enforced)
 }
@@ -90,7 +96,7 @@ fn usable() -> BitFlags<AccessFs> {
         | AccessFs::RemoveFile
 }
 
-fn close_files(writable: &[&Path]) -> Result<Enforced, SandboxError> {
+fn close_files(writable: &[&Path], readable: &[&Path]) -> Result<Enforced, SandboxError> {
     let refused = |error: &dyn fmt::Display| SandboxError::Files(error.to_string());
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -102,6 +108,12 @@ fn close_files(writable: &[&Path]) -> Result<Enforced, SandboxError> {
     for directory in writable {
         let opened = PathFd::new(directory).map_err(|error| refused(&error))?;
         rules = rules.add_rule(PathBeneath::new(opened, usable())).map_err(|error| refused(&error))?;
+    }
+    for path in readable {
+        let opened = PathFd::new(path).map_err(|error| refused(&error))?;
+        let access =
+            if path.is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
+        rules = rules.add_rule(PathBeneath::new(opened, access)).map_err(|error| refused(&error))?;
     }
     // The passphrase prompt opens the terminal by name. Without one, nobody will be asked.
     if let Ok(terminal) = PathFd::new("/dev/tty") {

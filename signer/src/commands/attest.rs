@@ -52,9 +52,9 @@ pub fn run(place: &Place, args: &Attest) -> Result<(), Failure> {
     let (Some(network), Some(count), Some(out)) = (&args.network, args.count, &args.out) else {
         return Err(Failure::usage("attest needs --network, --count and --out"));
     };
-    let (home, _lock) = place.locked_home()?;
+    let (home, lock) = place.locked_home()?;
     let output = Output::open(out)?;
-    let (mut vault, answer) = place.spending_vault(&home)?;
+    let (mut vault, answer) = place.locked_spending_vault(&home, &lock)?;
     let network = network_of(network, vault.device().profile)?;
     let end = args.first.checked_add(count).filter(|end| *end <= 1 << 31);
     let end = end.ok_or_else(|| Failure::usage("the range goes beyond index 2147483647"))?;

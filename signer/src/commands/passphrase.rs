@@ -50,10 +50,13 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
     let PassphraseAction::Change(args) = action;
     let (home, lock) = place.locked_home()?;
     let identity = place.console.passphrase()?;
-    let vault = Vault::load(&home, &identity)?;
+    let mut vault = Vault::load(&home, &identity)?;
     let spending = args.compartment != crate::args::Compartments::Identity && vault.can_spend();
     if !args.compartment.identity() && !spending {
         return Err(VaultError::NoSpending.into());
+    }
+    if spending {
+        place.may_unseal(&home, &mut vault, &lock)?;
     }
     let old_spending = if spending { Some(spending_now(&place.console, &identity)?) } else { None };
     let new = if args.keep {

@@ -44,19 +44,33 @@ impl Place {
     ) -> Result<(Vault, SpendingAnswer), Failure> {
         let passphrase = self.console.passphrase()?;
         let mut vault = Vault::load(home, &passphrase)?;
-        if vault.device().policy.is_some() {
-            self.follow(policy::load(home, vault.device())?.policy.machine)?;
-        } else if let Some(interfaces) = self.accept_network()? {
-            // A vault that changes is read under the lock.
-            let _lock = if held.is_none() { Some(home.lock()?) } else { None };
-            if held.is_none() {
-                vault = Vault::load(home, &passphrase)?;
+        match held {
+            Some(lock) => self.may_unseal(home, &mut vault, lock)?,
+            None if vault.device().policy.is_some() => self.follow_policy(home, &vault)?,
+            None => {
+                if let Some(interfaces) = self.accept_network()? {
+                    // A vault that changes is read under the lock.
+                    let _lock = home.lock()?;
+                    vault = Vault::load(home, &passphrase)?;
+                    journal_override(home, &mut vault, &interfaces)?;
+                    vault.store(home)?;
+                }
             }
-            journal_override(home, &mut vault, &interfaces)?;
-            vault.store(home)?;
         }
         let answer = self.console.spending_answer(passphrase)?;
         Ok((vault, answer))
+    }
+
+    /// May this vault's keys be unsealed here, by a command that holds the lock?
+    pub fn may_unseal(&self, home: &Home, vault: &mut Vault, _lock: &Lock) -> Result<(), Failure> {
+        if vault.device().policy.is_some() {
+            return self.follow_policy(home, vault);
+        }
+        if let Some(interfaces) = self.accept_network()? {
+            journal_override(home, vault, &interfaces)?;
+            vault.store(home)?;
+        }
+        Ok(())
     }
 
     /// The vault for signing, which nothing but a policy allows.
@@ -69,7 +83,7 @@ impl Place {
         if vault.device().policy.is_none() {
             return Err(StoreError::None.into());
         }
-        self.follow(policy::load(home, vault.device())?.policy.machine)?;
+        self.follow_policy(home, &vault)?;
         let answer = self.console.spending_answer(passphrase)?;
         Ok((vault, answer))
     }
@@ -94,7 +108,8 @@ impl Place {
     }
 
     /// Does the policy allow this machine as it is? What it says of the sandbox is kept until that is entered.
-    fn follow(&self, rules: Machine) -> Result<(), Failure> {
+    fn follow_policy(&self, home: &Home, vault: &Vault) -> Result<(), Failure> {
+        let rules = policy::load(home, vault.device())?.policy.machine;
         self.rules.set(Some(rules));
         let Some(interfaces) = up(Path::new("/")) else { return Ok(()) };
         match rules.network_interfaces {

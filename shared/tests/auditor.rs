@@ -139,3 +139,102 @@ fn a_wrong_pin_is_named() {
     let finding = audit(&signed_batch(Network::TRON_DEV, 1), &pins);
     assert!(matches!(finding, Err(Finding::Roster { .. })));
 }
+
+/// What an auditor says about these bytes; nothing if they pass.
+fn said(bytes: &[u8]) -> Option<String> {
+    match document::read::<SignedBatch>(bytes) {
+        Err(error) => Some(error.to_string()),
+        Ok(file) => audit(&file, &pins()).err().map(|finding| finding.to_string()),
+    }
+}
+
+/// The parts of a signed-batch file, in both spellings, as their names and where they begin.
+fn parts(bytes: &[u8]) -> Vec<(&'static str, usize)> {
+    const NAMES: [&str; 5] = ["envelope", "roster", "policy", "replies", "transactions"];
+    let mut parts = vec![("airlock signed batch", 0)];
+    if bytes.starts_with(b"{") {
+        let at = |name: &str| {
+            let line = format!("\n  \"{name}\": ");
+            bytes.windows(line.len()).position(|window| window == line.as_bytes()).unwrap() + 3
+        };
+        parts.extend(NAMES.map(|name| (name, at(name))));
+        return parts;
+    }
+    // Behind the head of six bytes and the map's own head come key and value, five times.
+    let mut decoder = minicbor::Decoder::new(&bytes[6..]);
+    decoder.map().unwrap();
+    for name in NAMES {
+        parts.push((name, 6 + decoder.position()));
+        decoder.skip().unwrap();
+        decoder.skip().unwrap();
+    }
+    parts
+}
+
+/// Does a finding lead to the byte at `place`? By the name of the part, or by a line or an offset beside it.
+fn names_place(finding: &str, original: &[u8], place: usize) -> bool {
+    let number = |before: &str| {
+        let rest = &finding[finding.find(before)? + before.len()..];
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok()
+    };
+    let parts = parts(original);
+    let own = parts.iter().rposition(|(_, begin)| place >= *begin).unwrap();
+    // A length that was changed in CBOR shows where reading stops making sense: there or further on.
+    let last = if original.starts_with(b"{") { own } else { parts.len() - 1 };
+    let named = parts[own..=last].iter().any(|(part, _)| finding.contains(part));
+    let line = 1 + original[..place].iter().filter(|byte| **byte == b'\n').count();
+    named
+        // A bracket that is gone is missed where the next one closes too much.
+        || number("line ").is_some_and(|found| found + 2 >= line)
+        || number("byte ").is_some_and(|found| found + 160 >= place)
+        // (A byte string that is cut short is named by where it begins.)
+        // A part that lost its name is missing, and the name it has now is unknown.
+        || finding.contains("unknown field")
+        || finding.contains("missing")
+}
+
+/// Every alteration of one place: each bit flipped, the byte removed, and bytes put before it.
+fn alterations(original: &[u8], place: usize) -> Vec<(String, Vec<u8>)> {
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = original.to_vec();
+        change(&mut bytes);
+        bytes
+    };
+    let mut altered: Vec<_> =
+        (0..8).map(|bit| (format!("bit {bit} flipped"), with(&|bytes| bytes[place] ^= 1 << bit))).collect();
+    altered.push(("removed".to_owned(), with(&|bytes| _ = bytes.remove(place))));
+    for added in [original[place], b'0', b' ', 0] {
+        altered.push((format!("{added} added before"), with(&|bytes| bytes.insert(place, added))));
+    }
+    altered
+}
+
+/// X3. A debug build looks at every 61st byte; `scripts/test.sh --every-byte` at all of them in a release build.
+#[test]
+fn any_changed_added_or_removed_byte_is_found_and_its_place_named() {
+    let stride = if std::env::var_os("AIRLOCK_EVERY_BYTE").is_some() { 1 } else { 61 };
+    let file = signed_batch(Network::EVM_DEV, 1);
+    for original in [file.to_binary(), file.to_json().into_bytes()] {
+        assert_eq!(said(&original), None);
+        for place in (0..original.len()).step_by(stride) {
+            for (what, bytes) in alterations(&original, place) {
+                let of = original.len();
+                let finding = said(&bytes)
+                    .unwrap_or_else(|| panic!("byte {place} of {of}: {what}, and nobody noticed"));
+                let named = names_place(&finding, &original, place);
+                assert!(named, "byte {place} of {of}: {what}; the finding leads elsewhere: {finding}");
+            }
+        }
+        let longer = [&original[..], b"\n"].concat();
+        assert!(said(&longer).is_some(), "a byte behind the end");
+    }
+}
+
+#[test]
+fn a_roster_file_is_believed_only_with_its_own_digest() {
+    let file = RosterFile { roster: roster() };
+    assert_eq!(document::read::<RosterFile>(file.to_json().as_bytes()), Ok(file.clone()));
+    let other = file.to_json().replace("\"threshold\": 2", "\"threshold\": 1");
+    let error = document::read::<RosterFile>(other.as_bytes()).unwrap_err();
+    assert_eq!(error.at, "airlock roster.digest");
+}

@@ -232,8 +232,7 @@ impl Reader {
         let account = &running.account;
         let magnitude = self.minor_of(&account.asset, account.balance.trim_start_matches('-'));
         let sign = if account.balance.starts_with('-') { -1 } else { 1 };
-        let mut fault =
-            |what: String| self.faults.push(LineError { line: running.line, what });
+        let mut fault = |what: String| self.faults.push(LineError { line: running.line, what });
         if magnitude.map(|minor| sign * minor) != Ok(running.minor) {
             return fault(format!("account {} does not have the sum of its entries", account.id));
         }

@@ -240,9 +240,7 @@ fn record(
     let Some(entry) = intent_of(receipt) else { return Ok(record) };
     let covers = |bound: Digest| record.as_ref().is_some_and(|record| record.digest() == bound);
     match entry.event {
-        Event::Intent { record: bound, approvals, .. }
-            if covers(bound) && approvals == receipt.approvals =>
-        {
+        Event::Intent { record: bound, approvals, .. } if covers(bound) && approvals == receipt.approvals => {
             Ok(record)
         }
         _ => Err(Finding::Record { reply, sequence: entry.sequence }),
@@ -291,9 +289,10 @@ fn methods(file: &SignedBatch) -> (usize, usize) {
 
 /// The entry that counts the batch as signed, if the receipt still shows it.
 pub(super) fn intent_of(receipt: &Receipt) -> Option<&Entry> {
-    receipt.unacknowledged.iter().find(
-        |entry| matches!(entry.event, Event::Intent { content, .. } if content == receipt.content),
-    )
+    receipt
+        .unacknowledged
+        .iter()
+        .find(|entry| matches!(entry.event, Event::Intent { content, .. } if content == receipt.content))
 }
 
 /// A refusal is its signer's own word, and nothing was signed with it.

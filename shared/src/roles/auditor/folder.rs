@@ -81,7 +81,9 @@ pub enum Contradiction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Note {
     /// The journal entries around an intent are not all there.
-    #[error("which policy was in force at journal entry {sequence} of {signer}: entries before it are missing")]
+    #[error(
+        "which policy was in force at journal entry {sequence} of {signer}: entries before it are missing"
+    )]
     PolicyUnknown {
         /// The signer.
         signer: Identity,
@@ -95,7 +97,10 @@ pub enum Note {
         content: Digest,
     },
     /// Files of what was signed before are missing, so the rules that need the whole past were not asked.
-    #[error("the rules that need the whole past ({}): what was signed before is not all here", words(NEED_ALL))]
+    #[error(
+        "the rules that need the whole past ({}): what was signed before is not all here",
+        words(NEED_ALL)
+    )]
     PastUnknown,
 }
 
@@ -255,9 +260,7 @@ impl Folder {
 
     /// The number of the intent.
     fn intent(&self, receipt: &Receipt, added: &mut Added) -> Option<u64> {
-        let of_this = |entry: &Entry| {
-            matches!(entry.event, Event::Intent { content, .. } if content == receipt.content)
-        };
+        let of_this = |entry: &Entry| matches!(entry.event, Event::Intent { content, .. } if content == receipt.content);
         let known = || {
             let signer = receipt.signer();
             let mut entries = self.journals.entries(&signer);
@@ -293,14 +296,14 @@ impl Folder {
         added: &mut Added,
     ) {
         let remembered = self.memories.entry(signer).or_default();
-        let complete = intent.is_some_and(|sequence| {
-            remembered.catch_up(&self.journals, &self.terms, signer, sequence)
-        });
+        let complete =
+            intent.is_some_and(|sequence| remembered.catch_up(&self.journals, &self.terms, signer, sequence));
         let content = &file.envelope.content;
         let past = Past::of(&remembered.memory);
         let facts = facts(file, report, report.signed_at, past);
         let asked = |rule: &Rule| !JUDGED_ALONE.contains(rule) && (complete || !NEED_ALL.contains(rule));
-        let broken = RULES.iter().filter(|(rule, _)| asked(rule)).filter_map(|(_, check)| check(&facts).err());
+        let broken =
+            RULES.iter().filter(|(rule, _)| asked(rule)).filter_map(|(_, check)| check(&facts).err());
         added.findings.extend(broken.map(Contradiction::Rule));
         let is_tron = content.network.family() == Family::Tron;
         let tx_ids = |item: usize| match report.transactions.get(item) {

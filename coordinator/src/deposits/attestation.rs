@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::audit;
 use crate::db::Db;
 use crate::pairing;
-use airlock_shared::attestation::{AddressProof, AddressRange, Attestation};
+use airlock_shared::attestation::{AddressProof, AddressRange, Attestation, AttestationError, MAX_COUNT};
 use airlock_shared::document;
 use airlock_shared::hd::{AccountKey, KeyPath};
 use airlock_shared::identity::Identity;
@@ -65,6 +65,36 @@ pub async fn import(
         .await
 }
 
+/// The range as it is derived here, not signed by anybody: its words must be on the signer's screen too.
+pub async fn expected(
+    app: &App,
+    network: Network,
+    first: u32,
+    count: u32,
+) -> Result<AddressRange, AddressError> {
+    let account = addresses::xpub(&mut *app.db.reader().await?, network).await?;
+    let account = account.ok_or(AddressError::NoXpub(network))?;
+    let derived = move || derive_range(&account.xpub, network, first, count, 0);
+    let derived = tokio::task::spawn_blocking(derived).await;
+    Ok(derived.map_err(|error| AddressError::Attestation(error.to_string()))??.0)
+}
+
+fn derive_range(
+    xpub: &str,
+    network: Network,
+    first: u32,
+    count: u32,
+    made_at: u64,
+) -> Result<(AddressRange, Vec<Digest>), AddressError> {
+    let unusable = |error: AttestationError| AddressError::Attestation(error.to_string());
+    if count > MAX_COUNT {
+        return Err(unusable(AttestationError::Range { first, count: u64::from(count) }));
+    }
+    let key: AccountKey = xpub.parse()?;
+    let addresses = key.addresses(network, first..first.saturating_add(count))?;
+    AddressRange::over(network, first, &addresses, made_at).map_err(unusable)
+}
+
 /// Signed by the signer whose extended public key the network has, and that one paired by its words.
 async fn check_signer(db: &mut Db, attestation: &Attestation, exported_by: &str) -> Result<(), AddressError> {
     let unusable = |why: String| Err(AddressError::Attestation(why));
@@ -84,10 +114,7 @@ async fn check_signer(db: &mut Db, attestation: &Attestation, exported_by: &str)
 /// The leaves of the range, derived here; an error if they lead to another root.
 fn derived_leaves(attestation: &Attestation, xpub: &str) -> Result<Vec<Digest>, AddressError> {
     let range = &attestation.range;
-    let key: AccountKey = xpub.parse()?;
-    let addresses = key.addresses(range.network, range.first..range.first + range.count)?;
-    let own = AddressRange::over(range.network, range.first, &addresses, range.made_at);
-    let (own, leaves) = own.map_err(|error| AddressError::Attestation(error.to_string()))?;
+    let (own, leaves) = derive_range(xpub, range.network, range.first, range.count, range.made_at)?;
     if own.root == range.root {
         return Ok(leaves);
     }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit;
 use crate::batches::http::Parts;
 use crate::people::Caller;
-use airlock_shared::attestation::Attestation;
+use airlock_shared::attestation::{AddressRange, Attestation};
 use airlock_shared::document::Document as _;
 use airlock_shared::{Network, words};
 use axum::extract::State;
@@ -35,6 +35,7 @@ pub fn router() -> Router<App> {
         .route("/v1/deposits", get(list_deposits))
         .route("/v1/xpubs", post(import_xpub))
         .route("/v1/attestations", get(list_attestations).post(import_attestation))
+        .route("/v1/attestations/words", get(attestation_words))
         .route("/v1/chains", get(chains))
         .route("/v1/chains/resume", post(resume))
 }
@@ -177,12 +178,41 @@ async fn list_attestations(State(app): State<App>, caller: Caller) -> Result<Jso
 }
 
 fn shown_range(attestation: &Attestation) -> Value {
-    let (range, digest) = (&attestation.range, attestation.range.digest());
+    let range = &attestation.range;
+    let mut shown = shown_addresses(range);
+    shown["digest"] = json!(range.digest().to_string());
+    shown["signer"] = json!(attestation.signer.to_string());
+    shown["attested_at"] =
+        json!(moment(i64::try_from(range.made_at).unwrap_or(i64::MAX).saturating_mul(1_000)));
+    shown
+}
+
+fn shown_addresses(range: &AddressRange) -> Value {
     json!({
-        "digest": digest.to_string(), "words": words::words(&digest), "network": range.network,
+        "words": words::words(&range.words_digest()), "network": range.network,
         "account": range.account.to_string(), "first": range.first, "count": range.count,
-        "root": range.root.to_string(), "signer": attestation.signer.to_string(), "attested_at": range.made_at,
+        "root": range.root.to_string(),
     })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedRange {
+    network: Network,
+    #[serde(default)]
+    first: u32,
+    count: u32,
+}
+
+/// What the signer's screen must show when it attests this range.
+async fn attestation_words(
+    State(app): State<App>,
+    caller: Caller,
+    Query(wanted): Query<WantedRange>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let range = attestation::expected(&app, wanted.network, wanted.first, wanted.count).await?;
+    Ok(Json(shown_addresses(&range)))
 }
 
 async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {

@@ -63,7 +63,7 @@ pub fn run(place: &Place, args: &Attest) -> Result<(), Failure> {
     let key = unlock(&vault, answer)?.account(network, Role::Deposit)?.xpub()?.clone();
     let addresses = derive(&key, network, args.first..end)?;
     let (range, _) = AddressRange::over(network, args.first, &addresses, now()?).map_err(refused)?;
-    let digest = range.digest();
+    let digest = range.words_digest();
     place.console.note(shown(&range, &addresses));
     place.console.confirm(args.confirm.as_deref(), &digest)?;
     let attestation = journalled(&home, &mut vault, &mut journal, range)?;
@@ -79,7 +79,7 @@ pub fn run(place: &Place, args: &Attest) -> Result<(), Failure> {
         first: range.first,
         count: range.count,
         root: range.root.to_string(),
-        digest: digest.to_string(),
+        digest: range.digest().to_string(),
         words: words::words(&digest),
         signer: attestation.signer.to_string(),
         files,
@@ -116,14 +116,14 @@ fn shown(range: &AddressRange, addresses: &[Address]) -> String {
     let last = range.first.saturating_add(range.count - 1);
     format!(
         "Attesting {} deposit addresses of {} ({})\n{}{}root         {}\n\n    {}\n\n\
-         Who knows this signer's key can check each of these addresses from now on.",
+         The coordinator shows the same words for this range (/v1/attestations/words), or it derives other addresses.",
         range.count,
         range.network,
         range.profile.name(),
         line("first", addresses.first(), range.first),
         line("last", addresses.last(), last),
         range.root,
-        words::words(&range.digest())
+        words::words(&range.words_digest())
     )
 }
 

@@ -42,11 +42,10 @@ pub fn remember(
     known.retain(|known| listed.contains(&known.credential));
     let counted = counted(policy, content, digest, approvals);
     for (credential, counter) in counted.iter().filter_map(|one| one.counter()) {
+        let room = known.len() < MAX_PASSKEYS;
         match known.iter_mut().find(|known| known.credential == credential) {
             Some(known) => known.counter = known.counter.max(counter),
-            None if counter > 0 && known.len() < MAX_PASSKEYS => {
-                known.push(PasskeyCounter { credential, counter });
-            }
+            None if counter > 0 && room => known.push(PasskeyCounter { credential, counter }),
             None => {}
         }
     }

@@ -15,10 +15,12 @@ mod release;
 
 use crate::home::{Home, Lock};
 use crate::journal::{Journal, JournalError};
+use crate::passkeys;
 use crate::policy::{self, StoreError};
 use crate::records::Access;
 use crate::vault::Vault;
 use airlock_shared::Digest;
+use airlock_shared::approval::proven::FallenCounter;
 use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::chain::Unsigned;
 use airlock_shared::envelope::{Bundle, Envelope, Receipt};
@@ -80,6 +82,12 @@ impl Signer {
     /// The policy in force.
     pub const fn policy(&self) -> &Policy {
         &self.policy.policy
+    }
+
+    /// Approvals by passkeys whose counter did not rise since this signer last saw it, for review.
+    pub fn fallen_counters(&self, envelope: &Envelope) -> Vec<FallenCounter> {
+        let content = &envelope.content;
+        passkeys::fallen(self.vault.device(), self.policy(), content, &content.digest(), &envelope.approvals)
     }
 
     /// Runs every check that comes before review. Changes nothing.

@@ -147,7 +147,10 @@ fn keys_of(approver: &Approver) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A passkey whose counter did not rise: for the person who reviews, not a refusal.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "its passkey counts {counter}, after {remembered} before: an older approval, or a copy of the authenticator"
+)]
 pub struct FallenCounter {
     /// Whose passkey.
     pub person: PersonId,

@@ -7,11 +7,12 @@ use super::{Place, clock, display, now};
 use crate::approve::Readable;
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
-use crate::qr::{Document, Inputs, Output, Written};
+use crate::qr::{Document, Inputs, Output, Wanted, Written};
 use crate::review::{self, Evidence, Sheet};
 use crate::vault::Device;
+use airlock_shared::approval::SeenHead;
 use airlock_shared::document::Document as _;
-use airlock_shared::envelope::ApprovalReply;
+use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
 use airlock_shared::frames::{FrameSize, Level};
 use airlock_shared::words;
 use serde::Serialize;
@@ -28,20 +29,36 @@ struct Answer {
 struct Approved {
     batch_id: String,
     content: String,
+    /// The newest journal head of the batch's signer that this device ever saw; it stands in the approval.
+    journal_head: Option<Head>,
     files: Written,
+}
+
+#[derive(Serialize)]
+struct Head {
+    signer: String,
+    sequence: u64,
+    head: String,
+}
+
+impl Head {
+    fn of(seen: &SeenHead) -> Self {
+        Self { signer: seen.signer.to_string(), sequence: seen.sequence, head: seen.head.to_string() }
+    }
 }
 
 /// Reads, shows, asks, writes.
 pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     display::check(place, args.terminal)?;
     let (home, _lock) = place.locked_home()?;
-    let inputs = Inputs::open(&args.input)?;
-    let output = Output::open(&args.out)?;
+    let inputs = Inputs::open_all(&args.inputs)?;
+    let output = Output::open(&args.out)?.with_svg(args.svg);
     let size = frame_size(args.qr_version)?;
     let mut vault = place.vault(&home)?;
     place.enter_sandbox(&home, Some(&args.out))?;
     let mut replies = Vec::new();
-    for (number, document) in inputs.documents()?.iter().enumerate() {
+    let documents = inputs.wanted(&place.console, Wanted::all(ApprovalRequest::KIND))?;
+    for (number, document) in documents.iter().enumerate() {
         replies.push(approve(place, number, document, args, vault.device_mut())?);
     }
     vault.store(&home)?;
@@ -53,7 +70,17 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
         if args.terminal {
             display::run(&name, &reply.to_binary(), ApprovalReply::KIND, size)?;
         }
-        approvals.push(Approved { batch_id: batch_id.clone(), content: reply.content.to_string(), files });
+        let journal_head = reply.approval.seen.as_ref().map(Head::of);
+        place.console.note(match &journal_head {
+            Some(Head { signer, sequence, head }) => {
+                format!(
+                    "The approval says: journal entry {sequence} of signer {signer} was seen, head {head}"
+                )
+            }
+            None => "The approval says: no journal of the signer was seen yet".to_owned(),
+        });
+        let (batch_id, content) = (batch_id.clone(), reply.content.to_string());
+        approvals.push(Approved { batch_id, content, journal_head, files });
     }
     let person = vault.device().name.to_string();
     let text = format!("{person} approved {}", review::counted(approvals.len(), "batch"));

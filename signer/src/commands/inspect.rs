@@ -7,7 +7,7 @@ use super::{Place, now};
 use crate::args::Inputs as Args;
 use crate::failure::{Exit, Failure, plain};
 use crate::familiar::Familiar;
-use crate::qr::{Document, Inputs};
+use crate::qr::{Document, Inputs, Wanted};
 use crate::review::{self, Evidence, Sheet};
 use crate::session::{Accountable, Examined, Refusal, Signer, Verdicts};
 use airlock_shared::approval::Approval;
@@ -70,7 +70,7 @@ struct Verdict {
 /// Reads, decodes, examines, prints.
 pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     let home = place.home()?;
-    let inputs = Inputs::open(&args.input)?;
+    let inputs = Inputs::open_all(args)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
     let signer = if vault.can_spend() {
@@ -81,7 +81,7 @@ pub fn run(place: &Place, args: &Args) -> Result<(), Failure> {
     let now = now()?;
     let mut documents = Vec::new();
     let mut pages = Vec::new();
-    for document in inputs.documents()? {
+    for document in inputs.wanted(&place.console, Wanted::any())? {
         let (inspected, page) = inspect(&document, signer.as_ref().map_err(String::as_str), now)?;
         documents.push(inspected);
         pages.push(page);
@@ -205,6 +205,7 @@ fn sheet<'a>(
         verdicts,
         standing: batch.map(|batch| batch.standing()),
         familiar: familiar.as_ref(),
+        fallen: signer.map(|signer| signer.fallen_counters(envelope)).unwrap_or_default(),
         ..Evidence::of(content, &envelope.approvals, now)
     })
 }

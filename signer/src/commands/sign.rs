@@ -8,11 +8,11 @@ use super::{Place, clock, display, now, unlock};
 use crate::args::Exchange;
 use crate::failure::{Exit, Failure};
 use crate::familiar::Familiar;
-use crate::qr::{Inputs, Output, Written};
+use crate::qr::{Inputs, Output, Wanted, Written};
 use crate::review::{self, Evidence, Sheet, counted};
 use crate::session::{Accountable, Batch, Ended, Examined, Signer};
 use airlock_shared::document::Document as _;
-use airlock_shared::envelope::{Outcome, Replies};
+use airlock_shared::envelope::{Bundle, Outcome, Replies};
 use airlock_shared::frames::FrameSize;
 use serde::Serialize;
 
@@ -37,13 +37,13 @@ struct Answered {
 pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     display::check(place, args.terminal)?;
     let (home, lock) = place.locked_home()?;
-    let inputs = Inputs::open(&args.input)?;
-    let output = Output::open(&args.out)?;
+    let inputs = Inputs::open_all(&args.inputs)?;
+    let output = Output::open(&args.out)?.with_svg(args.svg);
     let size = frame_size(args.qr_version)?;
     let (vault, spending) = place.signing_vault(&home)?;
     place.enter_sandbox(&home, Some(&args.out))?;
     let mut signer = Signer::open(home, Some(lock), vault)?;
-    let documents = inputs.documents()?;
+    let documents = inputs.wanted(&place.console, Wanted::one(Bundle::KIND))?;
     let [document] = &documents[..] else {
         return Err(Failure::usage(format!("{} documents; one bundle is signed at a time", documents.len())));
     };
@@ -97,6 +97,7 @@ pub fn sheet<'a>(
         verdicts: Some(signer.explain(accountable, number, now)?),
         standing: Some(batch.standing()),
         familiar: Some(&familiar),
+        fallen: signer.fallen_counters(batch.envelope()),
         ..Evidence::of(content, &batch.envelope().approvals, now)
     }))
 }

@@ -7,6 +7,7 @@
 use super::exceptions::{Exception, Weight, find};
 use crate::familiar::Familiar;
 use crate::session::{Standing, Verdicts};
+use airlock_shared::approval::proven::{FallenCounter, counted, proven};
 use airlock_shared::approval::{Approval, Proof, SeenHead};
 use airlock_shared::batch::Content;
 use airlock_shared::policy::{Policy, Quorum};
@@ -31,6 +32,8 @@ pub struct Evidence<'a, 'e> {
     pub familiar: Option<&'e Familiar>,
     /// Journal heads that are older than what this device has seen.
     pub stale: Vec<SeenHead>,
+    /// Approvals by passkeys whose counter did not rise since it was last seen.
+    pub fallen: Vec<FallenCounter>,
     /// When the review began, UTC seconds.
     pub now: u64,
 }
@@ -40,7 +43,18 @@ impl<'a, 'e> Evidence<'a, 'e> {
     pub fn of(content: &'a Content, approvals: &'e [Approval], now: u64) -> Self {
         let digest = content.digest();
         let (policy, verdicts, standing, familiar) = (None, None, None, None);
-        Self { content, digest, approvals, policy, verdicts, standing, familiar, stale: Vec::new(), now }
+        Self {
+            content,
+            digest,
+            approvals,
+            policy,
+            verdicts,
+            standing,
+            familiar,
+            stale: Vec::new(),
+            fallen: Vec::new(),
+            now,
+        }
     }
 }
 
@@ -177,7 +191,13 @@ fn vouched(evidence: &Evidence<'_, '_>) -> Vec<Vouched> {
             Proof::Passkey { .. } => How::Passkey,
         };
         let counted = evidence.policy.map_or(Counted::Unknown, |policy| counts(evidence, policy, approval));
-        Vouched { person: approval.person.clone(), how, counted, warning: None }
+        let fallen = evidence.fallen.iter().find(|fallen| fallen.person == approval.person);
+        Vouched {
+            person: approval.person.clone(),
+            how,
+            counted,
+            warning: fallen.map(FallenCounter::to_string),
+        }
     };
     evidence.approvals.iter().map(one).collect()
 }
@@ -190,11 +210,12 @@ fn counts(evidence: &Evidence<'_, '_>, policy: &Policy, approval: &Approval) -> 
     let Some(approver) = policy.approvers.iter().find(|one| one.person == approval.person) else {
         return Counted::No("the policy does not name them".to_owned());
     };
-    if approval.is_by_device(&evidence.digest, &approver.device) {
+    if let Err(why) = proven(approval, &evidence.digest, approver, policy.passkeys.as_ref()) {
+        return Counted::No(why.to_string());
+    }
+    let counted = counted(policy, evidence.content, &evidence.digest, evidence.approvals);
+    if counted.iter().any(|one| *one.person == approval.person) {
         return Counted::Yes;
     }
-    match approval.proof {
-        Proof::Device { .. } => Counted::No("its signature is not by the device that the policy names".to_owned()),
-        Proof::Passkey { .. } => Counted::No("the policy counts no such passkey".to_owned()),
-    }
+    Counted::No("its key is the creator's, or approved for somebody else".to_owned())
 }

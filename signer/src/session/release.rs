@@ -10,6 +10,7 @@ use super::{Batch, Examined, Known, Refusal, Reviewed, Signer, Standing};
 use crate::home::HomeError;
 use crate::journal::{Beside, HEAD_UNKNOWN, JournalError, is_final};
 use crate::keys::{KeyError, Keyring, Wallets};
+use crate::passkeys;
 use crate::sign::{self, SignError};
 use crate::vault::{Device, Lock, VaultError, WalletRef};
 use airlock_shared::approval::{SeenHead, digest_of};
@@ -138,11 +139,15 @@ impl Signer {
 
     fn intend(&mut self, unlocked: Unlocked, now: u64) -> Result<Intended, Ended> {
         let time = now.max(self.journal.time());
-        for (number, batch) in unlocked.0.iter().enumerate().filter(|(_, one)| one.standing == Standing::New) {
+        for (number, batch) in unlocked.0.iter().enumerate().filter(|(_, one)| one.standing == Standing::New)
+        {
             let record = record(number, batch, time)?;
             let approvals = digest_of(&batch.envelope.approvals);
             let event = Event::Intent { content: batch.digest, approvals, record: record.digest() };
             self.journal.append(time, event, Beside::Record(record), self.vault.device())?;
+            let (content, approvals) = (&batch.envelope.content, &batch.envelope.approvals);
+            let (device, policy) = (self.vault.device_mut(), &self.policy.policy);
+            passkeys::remember(device, policy, content, &batch.digest, approvals);
         }
         self.anchor()?;
         Ok(Intended(unlocked.0))

@@ -129,7 +129,7 @@ fn every_form_has_its_quiet_zone() {
         row.iter().enumerate().filter(move |(x, _)| *x < 12 || y < 12 || *x >= 75 || y >= 75)
     });
     assert!(border.into_iter().all(|(_, pixel)| *pixel == 255));
-    assert!(image.svg().contains("viewBox=\"0 0 29 29\"") && image.svg().contains("M4 4h7v1h-7z"));
+    assert!(image.svg().contains("viewBox=\"0 0 29 29\"") && image.svg().contains("M4 4.5h7m"));
     let terminal = image.terminal();
     let lines: Vec<&str> = terminal.lines().collect();
     assert_eq!(lines.len(), side.div_ceil(2));

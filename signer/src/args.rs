@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod birth;
 mod genesis;
+mod inputs;
 mod wallet;
 
 pub use attest::{Attest, AttestAction, AttestVerify};
@@ -16,6 +17,7 @@ pub use audit::Audit;
 pub use backup::BackupAction;
 pub use birth::{BesideWords, Founding, Init, Restore};
 pub use genesis::GenesisAction;
+pub use inputs::{Descriptor, Inputs};
 pub use wallet::{Import, LabelOf, Retire, WalletAction};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -220,9 +222,9 @@ pub struct Xpub {
 /// `pair`.
 #[derive(Args, Debug)]
 pub struct Pair {
-    /// The coordinator's introduction (JSON, binary or QR pictures); without it this signer only
-    /// introduces itself.
-    pub input: Vec<PathBuf>,
+    /// The coordinator's introduction; without it this signer only introduces itself.
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// The eight words that both sides show.
     #[arg(long, value_name = "WORDS")]
     pub confirm: Option<String>,
@@ -285,20 +287,12 @@ pub enum PolicyAction {
     },
 }
 
-/// Documents to read.
-#[derive(Args, Debug)]
-pub struct Inputs {
-    /// JSON or binary documents, PNG or GIF pictures, or directories of pictures.
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
-}
-
 /// `sign` and `approve`.
 #[derive(Args, Debug)]
 pub struct Exchange {
-    /// JSON or binary documents, PNG or GIF pictures, or directories of pictures.
-    #[arg(required = true)]
-    pub input: Vec<PathBuf>,
+    /// What comes in.
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// Where the answer goes, as JSON, binary, QR frames and an animation.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -309,6 +303,9 @@ pub struct Exchange {
     /// Print the review as plain text instead of turning pages: for screen readers and logs.
     #[arg(long)]
     pub plain: bool,
+    /// Also write the answer's animation as SVG, which a browser shows at any size.
+    #[arg(long)]
+    pub svg: bool,
     /// Also show the answer's frames in this terminal.
     #[arg(long)]
     pub terminal: bool,

@@ -8,6 +8,7 @@
 pub mod approve;
 pub mod args;
 pub mod audit;
+pub mod camera;
 pub mod commands;
 pub mod console;
 pub mod doctor;

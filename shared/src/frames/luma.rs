@@ -72,22 +72,21 @@ impl Luma {
     }
 
     /// Each pixel a mean of its neighbourhood, weighted 1-2-1 both ways: noise shrinks, edges stay in place.
+    /// Beyond the border the picture goes on as at the border.
     pub(super) fn smoothed(&self) -> Self {
-        let wide = self.width as usize;
-        if wide < 3 || self.height < 3 {
-            return self.clone();
-        }
-        let mut pixels = self.pixels.clone();
-        let rows: Vec<&[u8]> = self.pixels.chunks_exact(wide).collect();
-        let inner = pixels.chunks_exact_mut(wide).skip(1);
-        let mut sums = vec![0u16; wide];
-        for (row, around) in inner.zip(rows.windows(3)) {
-            for (x, sum) in sums.iter_mut().enumerate() {
-                *sum = u16::from(around[0][x]) + 2 * u16::from(around[1][x]) + u16::from(around[2][x]);
-            }
-            for (pixel, near) in row[1..].iter_mut().zip(sums.windows(3)) {
-                *pixel = ((near[0] + 2 * near[1] + near[2]) / 16) as u8;
-            }
+        let (wide, high) = (self.width as usize, self.height as usize);
+        let row = |y: usize| &self.pixels[y * wide..(y + 1) * wide];
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        let mut sums = Vec::with_capacity(wide + 2);
+        for y in 0..high {
+            let (above, here, below) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(high - 1)));
+            let columns = above.iter().zip(here).zip(below);
+            sums.clear();
+            sums.push(0);
+            sums.extend(columns.map(|((a, b), c)| u16::from(*a) + 2 * u16::from(*b) + u16::from(*c)));
+            sums.push(sums[wide]);
+            sums[0] = sums[1];
+            pixels.extend(sums.windows(3).map(|near| ((near[0] + 2 * near[1] + near[2]) / 16) as u8));
         }
         Self { width: self.width, height: self.height, pixels }
     }
@@ -122,7 +121,8 @@ mod tests {
     #[test]
     fn smoothing_spreads_a_speck_and_keeps_the_edge() {
         let speck = picture(3, &[&[0, 0, 0], &[0, 160, 0], &[0, 0, 0]]);
-        assert_eq!(speck.smoothed(), picture(3, &[&[0, 0, 0], &[0, 40, 0], &[0, 0, 0]]));
-        assert_eq!(picture(2, &[&[1, 2]]).smoothed(), picture(2, &[&[1, 2]]));
+        assert_eq!(speck.smoothed(), picture(3, &[&[10, 20, 10], &[20, 40, 20], &[10, 20, 10]]));
+        assert_eq!(picture(2, &[&[0, 160]]).smoothed(), picture(2, &[&[40, 120]]));
+        assert_eq!(Luma::new(0, 4, vec![]).unwrap().smoothed().pixels().len(), 0);
     }
 }

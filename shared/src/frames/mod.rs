@@ -35,6 +35,7 @@ mod picture;
 mod readers;
 mod scan;
 mod size;
+mod svg;
 pub mod ur;
 
 pub use fountain::{Decoder, Encoder, Payload, Progress};
@@ -44,6 +45,7 @@ pub use picture::{PictureError, QrImage, animation};
 pub use readers::{QrScanner, Scanner};
 pub use scan::{PictureFile, ScanError, frames_of_picture, is_picture, scan_picture};
 pub use size::{FrameSize, Level};
+pub use svg::svg_animation;
 
 use crate::Digest;
 use std::fmt;

@@ -9,7 +9,6 @@ use super::{FrameSize, Level, Luma};
 use image::ImageEncoder as _;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use qrcode::{Color, EcLevel, QrCode, Version, bits::Bits};
-use std::fmt::Write as _;
 
 /// White modules on each side; ISO/IEC 18004 asks for four.
 const QUIET_MODULES: usize = 4;
@@ -125,27 +124,6 @@ impl QrImage {
         Ok(file)
     }
 
-    /// The picture as an SVG document, one unit a module, scaled by whoever shows it.
-    pub fn svg(&self) -> String {
-        let side = self.side_modules();
-        let mut path = String::new();
-        for y in 0..side {
-            let mut x = 0;
-            while x < side {
-                let run = (x..side).take_while(|x| self.is_dark(*x, y)).count();
-                if run > 0 {
-                    let _ = write!(path, "M{x} {y}h{run}v1h-{run}z"); // writing to a String cannot fail
-                }
-                x += run.max(1);
-            }
-        }
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" \
-             shape-rendering=\"crispEdges\"><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/>\
-             <path d=\"{path}\" fill=\"#000\"/></svg>\n"
-        )
-    }
-
     /// The picture for a terminal: two modules a character, black on white by escape sequences, so that
     /// a dark theme does not invert it. Every line ends with a reset and a line feed.
     pub fn terminal(&self) -> String {
@@ -167,7 +145,7 @@ impl QrImage {
     }
 
     /// Whether the module at a place of the picture is dark; the quiet zone and beyond are not.
-    fn is_dark(&self, x: usize, y: usize) -> bool {
+    pub(super) fn is_dark(&self, x: usize, y: usize) -> bool {
         let inside = QUIET_MODULES..QUIET_MODULES + self.modules;
         inside.contains(&x)
             && inside.contains(&y)

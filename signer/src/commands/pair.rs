@@ -9,7 +9,7 @@ use crate::args::Pair;
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::journal::{Beside, Journal};
-use crate::qr::{Document, Inputs, Output};
+use crate::qr::{Document, Inputs, Output, Wanted};
 use crate::records::Access;
 use crate::vault::{Coordinator, Device, MAX_COORDINATORS, Vault, is_sound};
 use airlock_shared::document::{self, Document as _};
@@ -21,7 +21,7 @@ use airlock_shared::words;
 /// Introduces this signer, and pairs when a coordinator's introduction was given.
 pub fn run(place: &Place, args: &Pair) -> Result<(), Failure> {
     let (home, _lock) = place.locked_home()?;
-    let inputs = if args.input.is_empty() { None } else { Some(Inputs::open(&args.input)?) };
+    let inputs = if args.inputs.is_empty() { None } else { Some(Inputs::open_all(&args.inputs)?) };
     let output = args.out.as_deref().map(Output::open).transpose()?;
     let mut vault = place.vault(&home)?;
     // Pictures from outside are decoded beside the identity key.
@@ -32,7 +32,8 @@ pub fn run(place: &Place, args: &Pair) -> Result<(), Failure> {
         output.write("introduction", &own.to_json(), &own.to_binary(), Introduction::KIND, size)?;
     }
     if let Some(inputs) = inputs {
-        let other = coordinator(inputs.documents()?, vault.device())?;
+        let other =
+            coordinator(inputs.wanted(&place.console, Wanted::one(Introduction::KIND))?, vault.device())?;
         let digest = pairing_digest(&other.identity, &own.identity);
         place.console.note(format_args!(
             "Pairing with coordinator {} ({})\nidentity {}\n\n    {}\n\nThe coordinator's screen must show the same words.",

@@ -8,9 +8,10 @@ use crate::args::Inputs as Args;
 use crate::failure::{Exit, Failure, plain};
 use crate::policy::diff::{self, Difference, Effect};
 use crate::policy::template;
-use crate::qr::Inputs;
+use crate::qr::{Inputs, Wanted};
 use crate::session::{Explained, Refusal, Signer};
 use airlock_shared::document::Document as _;
+use airlock_shared::envelope::Bundle;
 use airlock_shared::policy::{Policy, SignedPolicy};
 use airlock_shared::{PersonId, Profile};
 use serde::Serialize;
@@ -113,13 +114,13 @@ struct Refused {
 /// Tells what every rule says. Exit 0 even where rules refuse: this explains, it does not judge.
 pub fn explain(place: &Place, under: Option<Policy>, args: &Args) -> Result<(), Failure> {
     let home = place.home()?;
-    let inputs = Inputs::open(&args.input)?;
+    let inputs = Inputs::open_all(args)?;
     let vault = place.vault(&home)?;
     place.enter_sandbox(&home, None)?;
     let signer = Signer::open(home, None, vault)?;
     let now = now()?;
     let mut bundles = Vec::new();
-    for document in inputs.documents()? {
+    for document in inputs.wanted(&place.console, Wanted::all(Bundle::KIND))? {
         let explained = signer.explain_bundle(&document.bytes, under.as_ref(), now)?;
         bundles.push(told(explained, under.is_some()));
     }

@@ -58,7 +58,9 @@ pub enum CeremonyError {
         now: u64,
     },
     /// Terms that came into force before do not undo what was found since.
-    #[error("these terms came into force with entry {entry}, and the signer was locked since; propose new ones")]
+    #[error(
+        "these terms came into force with entry {entry}, and the signer was locked since; propose new ones"
+    )]
     Before {
         /// The entry that brought them into force.
         entry: u64,
@@ -126,9 +128,8 @@ impl Gathered {
             }
             if matches!(receipt.outcome, Outcome::Signed { .. }) && self.batches.insert(digest) {
                 let transactions = creator::transactions(content).map_err(|error| broken(&error))?;
-                let tx_ids = |item: usize| {
-                    transactions[item].iter().filter_map(|unsigned| unsigned.tx_id()).collect()
-                };
+                let tx_ids =
+                    |item: usize| transactions[item].iter().filter_map(|unsigned| unsigned.tx_id()).collect();
                 let record = Record::of(content, receipt.entry.time, tx_ids);
                 self.record(&record.ok_or_else(|| broken(&"an item has no source"))?)?;
             }
@@ -202,9 +203,10 @@ impl Gathered {
         for entry in &genesis.nonces {
             self.nonce(entry.account, entry.highest);
         }
-        genesis.spent.iter().try_for_each(|spent| {
-            self.sum(spent.network, spent.contract, spent.time, spent.amount)
-        })
+        genesis
+            .spent
+            .iter()
+            .try_for_each(|spent| self.sum(spent.network, spent.contract, spent.time, spent.amount))
     }
 
     /// The terms that follow for this device: a journal of which somebody holds a head is re-anchored at the
@@ -298,7 +300,8 @@ pub fn install(
 
 /// A journal begins once, and never goes back behind what it or the vault knows.
 fn check_continues(journal: &Journal, device: &Device, genesis: &Genesis) -> Result<(), CeremonyError> {
-    let newest = if journal.anchor().sequence < device.journal.sequence { device.journal } else { journal.anchor() };
+    let newest =
+        if journal.anchor().sequence < device.journal.sequence { device.journal } else { journal.anchor() };
     match &genesis.continues {
         Some(head) if genesis.reason == Reason::Reanchored => {
             let own = (head.sequence, head.head) == (newest.sequence, newest.head);

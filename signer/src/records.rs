@@ -287,7 +287,10 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            assert!(Records::open(&path, Chain::Journal, Access::Append, at_least(2)).is_err(), "byte {place}");
+            assert!(
+                Records::open(&path, Chain::Journal, Access::Append, at_least(2)).is_err(),
+                "byte {place}"
+            );
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
     }

@@ -213,7 +213,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut options = File::options();
     let made = options.write(true).create_new(true).mode(0o600).open(path);
-    made.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())).map_err(|error| {
-        Failure::new(Exit::Transfer, "output", format!("{}: {error}", path.display()))
-    })
+    made.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(|error| Failure::new(Exit::Transfer, "output", format!("{}: {error}", path.display())))
 }

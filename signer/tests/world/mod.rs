@@ -72,9 +72,14 @@ impl World {
 
     /// Everything made at `now`.
     pub fn at(now: u64) -> Self {
+        Self::of(now, &[7; 32])
+    }
+
+    /// The same with the keys of another seed.
+    pub fn of(now: u64, entropy: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::create(&folder.path().join("home")).unwrap();
-        let entropy = Entropy::from_slice(&[7; 32]).unwrap();
+        let entropy = Entropy::from_slice(entropy).unwrap();
         let spending = Spending::new(Root::mnemonic(entropy, Bip39Passphrase::none()));
         let keyring = Keyring::open(&spending).ok().unwrap();
         let mut device = Device::generate(person("alice"), Profile::Dev, now).unwrap();

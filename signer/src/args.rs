@@ -238,9 +238,10 @@ pub struct Pair {
 pub enum PolicyAction {
     /// Add this custodian's signature to a policy file.
     Sign {
-        /// The policy file.
-        file: PathBuf,
-        /// Where the signed file goes [default: in place].
+        /// The policy.
+        #[command(flatten)]
+        policy: Inputs,
+        /// Where the signed file goes [default: in place, if it came as a file].
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// The eight words of the policy's digest.
@@ -249,8 +250,9 @@ pub enum PolicyAction {
     },
     /// Put a policy that enough custodians have signed in force.
     Install {
-        /// The signed policy file.
-        file: PathBuf,
+        /// The signed policy.
+        #[command(flatten)]
+        policy: Inputs,
     },
     /// Print the policy in force.
     Show,

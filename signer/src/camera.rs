@@ -92,8 +92,7 @@ pub enum Source {
     /// A pipe, or a recording.
     Stream(PathBuf, File),
     /// A camera that is taking pictures.
-    #[cfg(feature = "camera")]
-    Camera(Box<v4l2::Camera>),
+    Camera(Box<dyn Pictures + Send>),
 }
 
 impl Source {
@@ -125,7 +124,6 @@ impl Source {
         match self {
             Self::Files(files) => Ok(Box::new(files.pictures())),
             Self::Stream(path, file) => stream(path, BufReader::with_capacity(READ_AHEAD_BYTES, file)),
-            #[cfg(feature = "camera")]
             Self::Camera(camera) => Ok(camera),
         }
     }

@@ -7,11 +7,12 @@
 mod draft;
 
 use super::{Place, now};
-use crate::args::PolicyAction;
+use crate::args::{self, PolicyAction};
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, temporary_of};
 use crate::journal::{Beside, Journal};
 use crate::policy;
+use crate::qr::{Inputs, Wanted};
 use crate::records::Access;
 use crate::review;
 use airlock_shared::document::{self, Document as _};
@@ -21,7 +22,7 @@ use airlock_shared::policy::SignedPolicy;
 use airlock_shared::words;
 use serde::Serialize;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
 struct Answer {
@@ -37,10 +38,10 @@ struct Answer {
 /// Carries out one of them.
 pub fn run(place: &Place, action: PolicyAction) -> Result<(), Failure> {
     match action {
-        PolicyAction::Sign { file, out, confirm } => {
-            sign(place, &file, out.as_deref().unwrap_or(&file), confirm.as_deref())
+        PolicyAction::Sign { policy, out, confirm } => {
+            sign(place, &policy, out.as_deref(), confirm.as_deref())
         }
-        PolicyAction::Install { file } => install(place, &file),
+        PolicyAction::Install { policy } => install(place, &policy),
         PolicyAction::Show => show(place, &place.home()?),
         PolicyAction::New { name, profile, network, out } => {
             draft::new(place, &name, &profile, &network, out.as_deref())
@@ -62,9 +63,36 @@ fn read(file: &Path) -> Result<SignedPolicy, Failure> {
     document::read(&bytes).map_err(|error| Failure::new(Exit::Transfer, "document", error))
 }
 
-fn sign(place: &Place, file: &Path, out: &Path, confirm: Option<&str>) -> Result<(), Failure> {
-    let mut signed = read(file)?;
-    let vault = place.vault(&place.home()?)?;
+/// The one policy among what came in, and whether it came as a file.
+fn wanted(place: &Place, inputs: Inputs) -> Result<(SignedPolicy, bool), Failure> {
+    let documents = inputs.wanted(&place.console, Wanted::one(SignedPolicy::KIND))?;
+    let [one] = &documents[..] else {
+        return Err(Failure::usage(format!("{} documents; one policy at a time", documents.len())));
+    };
+    let signed =
+        document::read(&one.bytes).map_err(|error| Failure::new(Exit::Transfer, "document", error))?;
+    Ok((signed, one.kind.is_none()))
+}
+
+fn sign(
+    place: &Place,
+    given: &args::Inputs,
+    out: Option<&Path>,
+    confirm: Option<&str>,
+) -> Result<(), Failure> {
+    let home = place.home()?;
+    let inputs = Inputs::open_all(given)?;
+    let vault = place.vault(&home)?;
+    let Some(out) = out.or(given.input.first().map(PathBuf::as_path)) else {
+        return Err(Failure::usage("--out FILE: what comes from a camera cannot be signed in place"));
+    };
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Pictures from outside are decoded beside the identity key.
+    place.enter_sandbox(&home, Some(folder))?;
+    let (mut signed, is_file) = wanted(place, inputs)?;
+    if !is_file && given.input.iter().any(|input| input == out) {
+        return Err(Failure::usage("--out FILE: a picture cannot be signed in place"));
+    }
     let digest = signed.policy.digest();
     place.console.note(review::policy(&signed.policy));
     place.console.confirm(confirm, &digest)?;
@@ -82,10 +110,12 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&temporary, path)
 }
 
-fn install(place: &Place, file: &Path) -> Result<(), Failure> {
+fn install(place: &Place, given: &args::Inputs) -> Result<(), Failure> {
     let (home, _lock) = place.locked_home()?;
-    let signed = read(file)?;
+    let inputs = Inputs::open_all(given)?;
     let mut vault = place.vault(&home)?;
+    place.enter_sandbox(&home, None)?;
+    let (signed, _) = wanted(place, inputs)?;
     let pin = policy::accept(&home, vault.device(), &signed)?;
     let mut journal = Journal::open(&home, vault.device(), Access::Append)?;
     policy::check_rises(journal.policy(), &pin)?;

@@ -100,6 +100,11 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// Something that is open already.
+    pub fn of(source: Source) -> Self {
+        Self { documents: Vec::new(), sources: vec![source], files: 0, transfer: None }
+    }
+
     fn open_with(paths: &[PathBuf], folder: Folder) -> Result<Self, QrError> {
         let mut names = Vec::new();
         for path in paths {

@@ -114,6 +114,9 @@ mod tests {
         birth(&mut source, None).err()
     }
 
+    const COINS: &str = "ththhhthhhhtthhhthhhhthhhhtthhthhhthhhhttttttthhhhttttthhththtthh \
+                         ttttthhtthhttttthtthhthhthhttthhttthttttthhhhhhhhthtthhttthhttttt";
+
     fn dice() -> Throws {
         Throws::dice("16325 41362 55142 63341 26451 34256 11642 53465 21334 66152").ok().unwrap()
     }
@@ -168,8 +171,7 @@ mod tests {
         };
         let plain = replay(None);
         let with_dice = replay(Some(&dice()));
-        let coins = "hthhtththt".repeat(12) + "hhtthhththtttthhhth";
-        let with_coins = replay(Some(&Throws::coins(&coins).ok().unwrap()));
+        let with_coins = replay(Some(&Throws::coins(COINS).ok().unwrap()));
         assert!(plain != with_dice && plain != with_coins && with_dice != with_coins);
         assert_eq!(with_dice, replay(Some(&dice())));
         assert_eq!(plain, fixed[SAMPLE_BYTES..]);

@@ -141,9 +141,8 @@ impl Keyring {
 
     /// Does the public list of imported keys say what is here?
     pub fn matches(&self, public: &[Imported]) -> bool {
-        let alike = |(here, there): (&Slot, &Imported)| {
-            (here.reach, here.payload) == (there.reach, there.payload)
-        };
+        let alike =
+            |(here, there): (&Slot, &Imported)| (here.reach, here.payload) == (there.reach, there.payload);
         self.imported.len() == public.len() && self.imported.iter().zip(public).all(alike)
     }
 
@@ -171,16 +170,6 @@ impl Keyring {
     pub fn address(&self, network: Network, role: Role, index: u32) -> Result<Address, KeyError> {
         self.wallets(network, role)?.address(index)
     }
-
-    /// The private key of one wallet. For `sign` alone.
-    pub(crate) fn signing_key(
-        &self,
-        network: Network,
-        role: Role,
-        index: u32,
-    ) -> Result<SigningKey, KeyError> {
-        self.wallets(network, role)?.key(index)
-    }
 }
 
 /// The 20 bytes that an imported private key has as its address, in both families.
@@ -201,9 +190,7 @@ impl Wallets<'_> {
     pub fn address(&self, index: u32) -> Result<Address, KeyError> {
         match self {
             Self::Derived(account) => account.address(index),
-            Self::Imported(keys) => {
-                keys.slot(index).map(|slot| Address::new(keys.network, slot.payload))
-            }
+            Self::Imported(keys) => keys.slot(index).map(|slot| Address::new(keys.network, slot.payload)),
         }
     }
 
@@ -332,7 +319,7 @@ mod tests {
         let refused = KeyError::NotForNetwork { slot: 1, network: Network::NILE };
         assert_eq!(address(Network::NILE, 1).err(), Some(refused));
         assert_eq!(address(Network::NILE, 2).err(), Some(KeyError::NoSlot { slot: 2 }));
-        let hardware = keyring.signing_key(Network::TRON, Role::Hardware, 0);
+        let hardware = keyring.address(Network::TRON, Role::Hardware, 0);
         assert_eq!(hardware.err(), Some(KeyError::Hardware));
     }
 

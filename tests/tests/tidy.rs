@@ -170,7 +170,7 @@ fn crates_of_ours_know_each_other_in_one_direction_only() {
         ("airlock-signer", &["airlock-shared"][..]),
         ("airlock-coordinator", &["airlock-shared"][..]),
         ("airlock-devnet", &[][..]),
-        ("airlock-vectors", &["airlock-shared"][..]),
+        ("airlock-vectors", &["airlock-shared", "airlock-signer"][..]),
         ("airlock-tests", &["airlock-shared", "airlock-signer", "airlock-coordinator", "airlock-devnet"][..]),
     ]);
     let metadata: Value =

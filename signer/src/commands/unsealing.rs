@@ -9,7 +9,7 @@ use super::{Place, now};
 use crate::console::SpendingAnswer;
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
-use crate::journal::{Beside, Journal};
+use crate::journal::{Beside, Journal, JournalError};
 use crate::machine;
 use crate::policy::{self, StoreError};
 use crate::records::Access;
@@ -147,10 +147,10 @@ fn sandbox_suffices(rules: Machine, enforced: Enforced) -> Result<(), Failure> {
 /// Puts on record that a person has accepted these interfaces. Nothing is recorded in a restored vault, whose
 /// journal does not begin before its custodians say where; the caller stores the vault.
 pub fn journal_override(home: &Home, vault: &mut Vault, interfaces: &str) -> Result<(), Failure> {
-    let mut journal = Journal::open(home, vault.device(), Access::Append)?;
-    if journal.entries().is_empty() {
-        return Ok(());
-    }
+    let mut journal = match Journal::open(home, vault.device(), Access::Append) {
+        Err(JournalError::Empty) => return Ok(()),
+        opened => opened?,
+    };
     let detail = interfaces.chars().take(MAX_DETAIL).collect();
     let event = Event::Ceremony { kind: Ceremony::NetworkOverride, detail };
     journal.append(now()?, event, Beside::Nothing, vault.device())?;

@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn a_page_of_the_longest_words_fits_an_old_terminal_and_never_grows() {
-        let advice = ["x".repeat(74); 4];
-        let advice: Vec<&str> = advice.iter().map(String::as_str).collect();
+        let long = "x".repeat(74);
+        let advice = [long.as_str(); 4];
         let heading = Heading { title: "Share 16 of 16", advice: &advice, beside: "beside" };
         let page = page(&heading, &["mountain"; 33], "");
         assert_eq!(page.capacity(), 8 * 1_024);

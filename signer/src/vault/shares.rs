@@ -130,7 +130,7 @@ impl Gathered {
                 if self.mnemonic.is_some() {
                     return Err(BackupError::Mixed);
                 }
-                let share = Share::parse(text).map_err(|error| BackupError::Share { number, error })?;
+                let share = Share::parse(text).map_err(|error| unread(text, number, error))?;
                 self.check_belongs(&share)?;
                 self.shares.push(share);
                 Ok(())
@@ -240,6 +240,20 @@ impl Gathered {
     }
 }
 
+/// A mnemonic that lacks a word may have as many words as a share.
+fn unread(text: &str, number: usize, error: ShareError) -> BackupError {
+    let in_list = |word: &str| {
+        let lower = Zeroizing::new(word.to_ascii_lowercase());
+        Language::English.find_word(&lower).is_some()
+    };
+    match error {
+        ShareError::UnknownWord { .. } if text.split_whitespace().all(in_list) => {
+            BackupError::WordCount { found: text.split_whitespace().count() }
+        }
+        error => BackupError::Share { number, error },
+    }
+}
+
 const fn group_of(share: &Share) -> u8 {
     share.header().group_index
 }
@@ -300,10 +314,10 @@ mod tests {
     fn shares_and_mnemonic_give_the_same_entropy() {
         let words = Mnemonic::from_entropy(&[7; 32]).unwrap().to_string();
         let (back, kind) = restore(&[Zeroizing::new(words.to_uppercase())], b"").ok().unwrap();
-        assert_eq!((back.as_bytes(), kind), (&[7; 32], Words::Mnemonic));
+        assert_eq!((back.as_bytes(), kind), (&[7; 32][..], Words::Mnemonic));
         let all = texts(&split(&entropy(7), 2, 3).unwrap());
         let (back, kind) = restore(&all[1..], b"").ok().unwrap();
-        assert_eq!((back.as_bytes(), kind), (&[7; 32], Words::Shares { given: 2, needed: 2 }));
+        assert_eq!((back.as_bytes(), kind), (&[7; 32][..], Words::Shares { given: 2, needed: 2 }));
         assert_eq!(restore(&all, b"").ok().unwrap().1, Words::Shares { given: 3, needed: 2 });
         let copied = [all.clone(), all[..1].to_vec()].concat();
         let repeated = BackupError::Shares(ShareError::Repeated { number: 4 });

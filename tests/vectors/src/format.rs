@@ -22,6 +22,7 @@ pub(crate) enum Format {
     Bip39,
     Slip39,
     Hardware,
+    KeyFiles,
     /// Known, not run yet.
     Later(&'static str),
 }
@@ -43,6 +44,7 @@ impl Format {
             Self::Bip39 => "BIP-39",
             Self::Slip39 => "SLIP-39 shares",
             Self::Hardware => "messages of hardware wallets",
+            Self::KeyFiles => "key files (Web3 Secret Storage)",
             Self::Later(kind) => kind,
         }
     }
@@ -80,7 +82,7 @@ pub(crate) fn detect(document: &Value) -> Option<Format> {
         Value::Object(files)
             if files.values().any(|file| file.get("json").is_some() && file.get("password").is_some()) =>
         {
-            Some(Format::Later("key files (Web3 Secret Storage)"))
+            Some(Format::KeyFiles)
         }
         Value::Array(entries) if entries.iter().any(|entry| entry.get(1).is_some_and(Value::is_array)) => {
             Some(Format::Slip39)

@@ -8,6 +8,7 @@ mod case;
 mod evm;
 mod format;
 mod hardware;
+mod keyfiles;
 mod keys;
 mod report;
 mod shares;
@@ -61,6 +62,7 @@ pub fn run(text: &str) -> Report {
         }
         Format::Hardware => each(&document, "cases", &["id"], hardware::message, &mut report),
         Format::Bip39 => keys::bip39_file(&document, &mut report),
+        Format::KeyFiles => keyfiles::key_files(&document, &mut report),
         Format::Slip39 => shares::slip39_file(&document, &mut report),
         Format::Later(kind) => {
             report.record(String::new(), Ok(Outcome::Skipped(format!("{kind} (a later format)"))))

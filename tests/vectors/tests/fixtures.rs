@@ -63,6 +63,14 @@ fn shares_of_another_implementation_are_combined_and_invalid_sets_refused() {
 }
 
 #[test]
+fn key_files_of_other_wallets_open_under_their_password() {
+    all_pass("keystore-v3.json", &[]);
+    let text = fixture("keystore-v3.json");
+    let altered = run(&text.replacen("foobartest121", "foobartest120", 1));
+    assert_eq!((altered.passed, altered.failed), (4, 1));
+}
+
+#[test]
 fn messages_of_hardware_wallets_are_written_again_byte_for_byte() {
     all_pass("ur-hardware.json", &[]);
     let text = fixture("ur-hardware.json");

@@ -219,7 +219,12 @@ fn pictures() {
         ["AIRLOCK", "ANOTHER 1234567890"].iter().map(|text| QrImage::encode(text, size).unwrap()).collect();
     let png = images[0].png(2).unwrap();
     let gif = animation(&images[..1], 2, 8).unwrap();
-    fuzz("pictures", &[png, gif], 20, |bytes| drop(frames_of_picture(bytes)));
+    let luma = images[1].luma(2).unwrap();
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut jpeg)
+        .encode(luma.pixels(), luma.width(), luma.height(), image::ExtendedColorType::L8)
+        .unwrap();
+    fuzz("pictures", &[png, gif, jpeg], 20, |bytes| drop(frames_of_picture(bytes)));
 }
 
 #[test]

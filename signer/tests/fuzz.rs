@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+#[allow(dead_code, reason = "what is made to hurt is tried in shared")]
 #[path = "../../shared/tests/fuzz/measure.rs"]
 mod measure;
 #[path = "../../shared/tests/fuzz/mutation.rs"]
@@ -13,11 +14,13 @@ mod mutation;
 mod world;
 
 use airlock_shared::{Network, PersonId, Profile};
+use airlock_signer::camera;
 use airlock_signer::home::Home;
 use airlock_signer::journal::Journal;
 use airlock_signer::session::Decoded;
 use airlock_signer::vault::{Device, Spending, costs_of, keystore, shares};
 use measure::fuzz;
+use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use world::World;
 use zeroize::Zeroizing;
@@ -73,6 +76,34 @@ fn backups_and_key_files() {
     collect_key_files(&vectors, &mut files);
     assert!(!files.is_empty());
     fuzz("key file", &files, 1, |bytes| drop(keystore::check_address(bytes, &[7; 20])));
+}
+
+#[test]
+fn recordings_of_cameras() {
+    let y4m = |colours: &str, bytes: usize| {
+        let header = format!("YUV4MPEG2 W16 H16 F10:1 {colours}\n");
+        let picture = [b"FRAME\n".to_vec(), vec![0x80; bytes]].concat();
+        [header.into_bytes(), picture.clone(), picture].concat()
+    };
+    // A JPEG of its markers alone: start, application, tables, frame of 16 by 16, scan, end.
+    let jpeg = hex::decode(
+        "ffd8ffe000104a46494600010100000100010000ffdb004300100b0c0e0c0a100e0d0e1211101318281a181616183123251d\
+         283a333d3c3933383740485c4e404457453738506d51575f626768673e4d71797064785c656763ffc0000b08001000100101\
+         1100ffc40014000100000000000000000000000000000000ffda0008010100003f0037ffd9",
+    )
+    .unwrap();
+    let recordings = [y4m("C420", 384), y4m("Cmono", 256), jpeg.repeat(2)];
+    fuzz("recordings", &recordings, 4, |bytes| {
+        let Ok(mut pictures) = camera::stream("a recording".into(), Cursor::new(bytes.to_vec())) else {
+            return;
+        };
+        for _ in 0..50 {
+            match pictures.next() {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+    });
 }
 
 /// Every object in the vectors that says it is a key file.

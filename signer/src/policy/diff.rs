@@ -257,7 +257,12 @@ impl Differences {
         self.most(&format!("{on} per item"), *per_item_max, new.per_item_max, shown);
         self.most(&format!("{on} per batch"), *per_batch_max, new.per_batch_max, shown);
         self.most(&format!("{on} in 24 hours"), *per_day_max, new.per_day_max, shown);
-        self.most(&format!("{on} by passkeys alone"), *passkeys_alone_max, new.passkeys_alone_max, shown);
+        self.most(
+            &format!("{on} in 24 hours by passkeys alone"),
+            *passkeys_alone_max,
+            new.passkeys_alone_max,
+            shown,
+        );
         let first = format!("{on} to a first-seen destination");
         self.most(&first, *first_seen_max, new.first_seen_max, shown);
         let again = format!("{on} per item signed again");
@@ -273,7 +278,7 @@ impl Differences {
         let first = shown(asset.first_seen_max);
         let (again, again_day) = (shown(asset.reissue_per_item_max), shown(asset.reissue_per_day_max));
         let text = format!(
-            "{on} is put in: {item} an item, {batch} a batch, {day} in 24 hours, {alone} by passkeys alone, {first} to a first-seen destination, signed again {again} an item and {again_day} in 24 hours"
+            "{on} is put in: {item} an item, {batch} a batch, {day} in 24 hours, {alone} in 24 hours by passkeys alone, {first} to a first-seen destination, signed again {again} an item and {again_day} in 24 hours"
         );
         self.say(Effect::Looser, text);
     }

@@ -122,7 +122,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "assets",
-        "what may move: [{\"asset\": {\"network\": \"<this network>\", \"contract\": \"<address; leave out network and contract for the native coin>\", \"decimals\": 6, \"symbol\": \"USDT\"}, \"per_item_max\": \"1000000\", \"per_batch_max\": \"1000000\", \"per_day_max\": \"1000000\", \"passkeys_alone_max\": \"0\", \"first_seen_max\": \"1000000\", \"reissue_per_item_max\": \"0\", \"reissue_per_day_max\": \"0\"}]; limits are texts in base units (1000000 is 1 USDT): passkeys_alone_max is the amount up to which no independent device is asked, first_seen_max the most that a first-seen destination gets in all, the last two bound what is signed again on a claim",
+        "what may move: [{\"asset\": {\"network\": \"<this network>\", \"contract\": \"<address; leave out network and contract for the native coin>\", \"decimals\": 6, \"symbol\": \"USDT\"}, \"per_item_max\": \"1000000\", \"per_batch_max\": \"1000000\", \"per_day_max\": \"1000000\", \"passkeys_alone_max\": \"0\", \"first_seen_max\": \"1000000\", \"reissue_per_item_max\": \"0\", \"reissue_per_day_max\": \"0\"}]; limits are texts in base units (1000000 is 1 USDT): passkeys_alone_max is the amount in 24 hours up to which no independent device is asked (0 is never), first_seen_max the most that a first-seen destination gets in all, the last two bound what is signed again on a claim",
     ),
     ("fees.fee_limit_sun_max", "TRON: most that one transaction may burn, in sun (1000000 is 1 TRX)"),
     ("fees.gas_limit_max", "EVM: highest gas limit of one transaction"),

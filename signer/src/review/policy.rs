@@ -1,10 +1,15 @@
 //! A policy in words, for the custodians who sign it.
 //!
 //! Called by `policy sign`, `policy show` and `inspect`. What must stay true: every field of the policy is
-//! on the page, addresses whole, and the words at its end stand for all of it.
+//! on the page, for which structures are taken apart by name; addresses stand whole, and the words at its end
+//! stand for all of it.
 
 use super::text::{grouped, wallet as shown_wallet};
-use airlock_shared::policy::{FeeCaps, NetworkPolicy, Policy};
+use crate::policy::diff::hours;
+use airlock_shared::policy::{
+    Approver, AssetPolicy, Bounds, FeeCaps, Machine, NetworkPolicy, PasskeyTerms, PayingWallet, Policy,
+    Quorum,
+};
 use airlock_shared::{BaseUnits, Digest, words};
 use std::fmt::Write as _;
 
@@ -24,54 +29,94 @@ fn gwei(wei: u64) -> String {
 
 /// A policy, for the custodians who sign it.
 pub fn policy(policy: &Policy) -> String {
+    let Policy { name, version, profile, approvers, approvals, passkeys, bounds, machine, windows, networks } =
+        policy;
     let mut page = String::new();
     let digest = policy.digest();
-    line!(page, "policy       {} version {} ({})", policy.name, policy.version, policy.profile.name());
+    line!(page, "policy       {name} version {version} ({})", profile.name());
     line!(page, "digest       {digest}");
-    let quorum = &policy.approvals;
-    line!(page, "approvals    {} people, {} on independent devices", quorum.required, quorum.independent);
-    for approver in &policy.approvers {
-        for device in &approver.device {
-            line!(page, "  approver   {}  device {device}", approver.person);
-        }
-        for passkey in &approver.passkeys {
-            line!(page, "  approver   {}  passkey {}", approver.person, hex::encode(&passkey.credential));
-        }
-    }
-    let bounds = &policy.bounds;
+    let Quorum { required, independent, reissue_independent } = approvals;
+    line!(page, "approvals    {required} people, {independent} on independent devices");
     line!(
         page,
-        "bounds       {} items a batch, {} batches a bundle, {} s lifetime, {} s of clock difference",
-        bounds.items_max,
-        bounds.bundle_max,
-        bounds.lifetime_max_seconds,
-        bounds.clock_ahead_max_seconds
+        "             {reissue_independent} on independent devices for what is signed again on a claim"
     );
-    for network in &policy.networks {
-        network_policy(&mut page, network);
+    approvers.iter().for_each(|one| approver(&mut page, one));
+    match passkeys {
+        None => line!(page, "passkeys     none counts"),
+        Some(PasskeyTerms { rp_id, origins, user_verification }) => {
+            line!(page, "passkeys     for {rp_id}, user verification {user_verification}");
+            origins.iter().for_each(|origin| line!(page, "             asked by {origin}"));
+        }
     }
+    show_bounds(&mut page, bounds);
+    let Machine { network_interfaces, partial_sandbox } = machine;
+    line!(
+        page,
+        "machine      network interfaces up: {network_interfaces}; partial sandbox: {partial_sandbox}"
+    );
+    if windows.is_empty() {
+        line!(page, "hours        never");
+    }
+    windows.iter().for_each(|window| line!(page, "hours        {}", hours(window)));
+    networks.iter().for_each(|network| network_policy(&mut page, network));
     page + &eight_words(&digest)
 }
 
-fn network_policy(page: &mut String, network: &NetworkPolicy) {
-    let kinds: Vec<_> = network.kinds.iter().map(|kind| kind.word()).collect();
-    line!(page, "network      {}: {}", network.network, kinds.join(", "));
-    for entry in &network.wallets {
-        line!(page, "  pays       {}", shown_wallet(&entry.wallet));
+fn approver(page: &mut String, approver: &Approver) {
+    let Approver { person, device, passkeys } = approver;
+    if let Some(device) = device {
+        line!(page, "  approver   {person}  device {device}");
     }
-    for one in &network.assets {
-        let shown = |base: BaseUnits| base.to_decimal(one.asset.decimals);
-        let contract = one.asset.contract.as_ref().map_or("native coin".to_owned(), grouped);
-        line!(page, "  asset      {} {contract}", one.asset.symbol);
-        line!(
-            page,
-            "             at most {} an item, {} a batch, {} in 24 hours",
-            shown(one.per_item_max),
-            shown(one.per_batch_max),
-            shown(one.per_day_max)
-        );
+    for passkey in passkeys {
+        line!(page, "  approver   {person}  passkey {}", hex::encode(&passkey.credential));
+        line!(page, "             with key {}", hex::encode(passkey.public_key));
     }
-    match network.fees {
+}
+
+fn show_bounds(page: &mut String, bounds: &Bounds) {
+    let Bounds {
+        items_max,
+        bundle_max,
+        lifetime_max_seconds,
+        clock_ahead_max_seconds,
+        clock_jump_max_seconds,
+        item_behind_max,
+        item_ahead_max,
+        nonce_ahead_max,
+    } = bounds;
+    line!(page, "bounds       {items_max} items a batch, {bundle_max} batches a bundle");
+    line!(page, "             a batch lives at most {}", duration(*lifetime_max_seconds));
+    line!(page, "             made at most {} ahead of this clock", duration(*clock_ahead_max_seconds));
+    line!(page, "             this clock at most {} ahead of the journal", duration(*clock_jump_max_seconds));
+    line!(page, "             new item ids at most {item_behind_max} behind and {item_ahead_max} ahead");
+    line!(page, "             at most {nonce_ahead_max} account nonces left out");
+}
+
+/// Seconds, and days, hours and minutes where they come out even.
+fn duration(seconds: u64) -> String {
+    let unit = [(86_400, "d"), (3_600, "h"), (60, "min")];
+    let even = unit.into_iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
+    even.map_or(format!("{seconds} s"), |(length, unit)| format!("{seconds} s ({} {unit})", seconds / length))
+}
+
+fn network_policy(page: &mut String, policy: &NetworkPolicy) {
+    let NetworkPolicy {
+        network,
+        kinds,
+        wallets,
+        assets,
+        fees,
+        withdrawals_to,
+        first_seen_delay_seconds,
+        destinations,
+        denied,
+    } = policy;
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.word()).collect();
+    line!(page, "network      {network}: {}", kinds.join(", "));
+    wallets.iter().for_each(|entry| paying_wallet(page, entry));
+    assets.iter().for_each(|asset| asset_policy(page, asset));
+    match *fees {
         FeeCaps::Tron { fee_limit_sun_max } => {
             let trx = BaseUnits::from(fee_limit_sun_max).to_decimal(6);
             line!(page, "  fees       at most {trx} TRX a transaction");
@@ -83,13 +128,47 @@ fn network_policy(page: &mut String, network: &NetworkPolicy) {
             gwei(max_priority_fee_per_gas_wei_max)
         ),
     }
-    line!(page, "  withdrawals to {} addresses", network.withdrawals_to);
-    for entry in &network.destinations {
+    line!(page, "  withdrawals to {withdrawals_to} addresses");
+    line!(page, "  first seen for {}", duration(*first_seen_delay_seconds));
+    for entry in destinations {
         for address in &entry.addresses {
             line!(page, "  {} to {}", entry.kind, grouped(address));
         }
     }
-    for address in &network.denied {
+    for address in denied {
         line!(page, "  never to   {}", grouped(address));
     }
+}
+
+fn paying_wallet(page: &mut String, entry: &PayingWallet) {
+    let PayingWallet { wallet, permission_id, hardware } = entry;
+    line!(page, "  pays       {}", shown_wallet(wallet));
+    if *permission_id != 0 {
+        line!(page, "             by permission {permission_id}");
+    }
+    if let Some(key) = hardware {
+        line!(page, "             in hardware wallet {} at {}", hex::encode(key.fingerprint), key.path);
+    }
+}
+
+fn asset_policy(page: &mut String, policy: &AssetPolicy) {
+    let AssetPolicy {
+        asset,
+        per_item_max,
+        per_batch_max,
+        per_day_max,
+        passkeys_alone_max,
+        first_seen_max,
+        reissue_per_item_max,
+        reissue_per_day_max,
+    } = policy;
+    let shown = |base: &BaseUnits| base.to_decimal(asset.decimals);
+    let contract = asset.contract.as_ref().map_or("native coin".to_owned(), grouped);
+    line!(page, "  asset      {} {contract}, {} decimals", asset.symbol, asset.decimals);
+    let (item, batch, day) = (shown(per_item_max), shown(per_batch_max), shown(per_day_max));
+    line!(page, "             at most {item} an item, {batch} a batch, {day} in 24 hours");
+    line!(page, "             passkeys alone suffice up to {} in 24 hours", shown(passkeys_alone_max));
+    line!(page, "             at most {} to a first-seen destination", shown(first_seen_max));
+    let (item, day) = (shown(reissue_per_item_max), shown(reissue_per_day_max));
+    line!(page, "             signed again on a claim: at most {item} an item, {day} in 24 hours");
 }

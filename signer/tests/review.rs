@@ -5,39 +5,46 @@
 mod world;
 
 use airlock_shared::approval::SeenHead;
-use airlock_shared::batch::{CancelTerms, Content, Context, FeeLevel};
+use airlock_shared::batch::{CancelTerms, Content, Context, FeeLevel, Item};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::{ApprovalRequest, Envelope};
 use airlock_shared::form::to_cbor;
 use airlock_shared::journal::{Chain, Entry, Event};
+use airlock_shared::roles::approver;
 use airlock_shared::{Address, Digest, ItemId, Network, Profile};
 use airlock_signer::approve::Readable;
 use airlock_signer::familiar::Familiar;
+use airlock_signer::review::{Counted, Evidence, Sheet, Weight};
 use airlock_signer::session::RECEIPT_BYTES_MAX;
 use airlock_signer::vault::MAX_SEEN;
-use world::{World, approvals, bundle, key, units};
+use world::{World, approvals, bundle, key, person, units};
 
+/// Everything that stands out in a batch, as the review says it.
 fn warnings(world: &World, content: &Content) -> Vec<String> {
     let signer = world.signer();
-    Familiar::of(signer.journal(), signer.policy(), content).warnings(content)
+    let familiar = Familiar::of(signer.journal(), signer.policy(), content);
+    let sheet = Sheet::of(&Evidence { familiar: Some(&familiar), ..Evidence::of(content, &[], world.now) });
+    sheet.exceptions.iter().map(|exception| exception.line(content)).collect()
 }
 
 #[test]
-fn addresses_never_paid_before_and_copies_of_known_ones_are_pointed_out() {
+fn addresses_never_paid_before_are_pointed_out_and_listed_ones_are_known() {
     let world = World::new();
     let first = world.content(Network::TRON_DEV, 3);
-    assert_eq!(warnings(&world, &first), ["3 of 3 items pay an address for the first time: 0, 1, 2"]);
+    let expected = "3 of 3 items pay an address for the first time, 478.14 USDT together: #0-2";
+    assert_eq!(warnings(&world, &first), [expected]);
     world.sign(&world.bundle(first.clone())).unwrap();
     let mut second = world.content(Network::TRON_DEV, 3);
-    for (number, item) in (10..).zip(&mut second.items) {
+    for (number, item) in (1_010..).zip(&mut second.items) {
         item.id = ItemId::new(number);
         item.amount = units(1);
     }
-    assert!(warnings(&world, &second).is_empty());
+    assert_eq!(warnings(&world, &second), [""; 0]);
     second.items[1].destination = world.hot(Network::TRON_DEV).address;
-    assert!(warnings(&world, &second).is_empty(), "a listed address is known");
+    assert_eq!(warnings(&world, &second), [""; 0], "a listed address is known");
     second.items[2].destination = Address::new(Network::TRON_DEV, [0x77; 20]);
-    assert_eq!(warnings(&world, &second), ["1 of 3 items pay an address for the first time: 2"]);
+    let expected = "1 of 3 items pay an address for the first time, 1 USDT together: #2";
+    assert_eq!(warnings(&world, &second), [expected]);
 }
 
 #[test]
@@ -46,12 +53,21 @@ fn an_address_with_the_ends_of_a_known_one_is_called_a_look_alike() {
     let mut content = world.content(Network::EVM_DEV, 2);
     let mut known = [0x11; 20];
     content.items[0].destination = Address::new(Network::EVM_DEV, known);
+    let twins = {
+        let mut content = content.clone();
+        known[9] = 0x77;
+        content.items[1].destination = Address::new(Network::EVM_DEV, known);
+        warnings(&world, &content)
+    };
+    assert!(twins[0].starts_with("#0 and #1 pay different addresses that look alike"), "{twins:?}");
     world.sign(&world.bundle(content.clone())).unwrap();
     known[7] = 0x99;
-    content.items[1].id = ItemId::new(7);
+    content.items[1].id = ItemId::new(1_007);
     content.items[1].destination = Address::new(Network::EVM_DEV, known);
     let found = warnings(&world, &content);
-    assert!(found.iter().any(|line| line.starts_with("item 1 pays 0x 1111") && line.contains("looks like")));
+    let whole = "pays 0x 1111 1111 1111 1199 1177 1111 1111 1111 1111 1111; paid before 0x 1111";
+    assert!(found[0].starts_with("#1 pays an address that only looks like one paid before"), "{found:?}");
+    assert!(found[0].contains(whole), "{found:?}");
 }
 
 #[test]
@@ -62,8 +78,34 @@ fn an_amount_far_above_the_usual_is_pointed_out() {
     content.items[4].amount = units(200);
     assert_eq!(warnings(&world, &content).len(), 1);
     content.items[4].amount = units(201);
-    let expected = "item 4 pays 201, more than 10 times the usual 20";
-    assert_eq!(warnings(&world, &content)[1], expected);
+    let expected = "#4 pays 201 USDT, more than 10 times the usual 20 USDT";
+    assert_eq!(warnings(&world, &content)[0], expected);
+}
+
+#[test]
+fn the_same_sum_to_the_same_address_and_disguised_labels_are_pointed_out() {
+    let world = World::new();
+    let mut content = world.content(Network::TRON_DEV, 3);
+    content.items[2] = Item { id: content.items[2].id, ..content.items[0].clone() };
+    content.items[1].label = "c\u{43e}py\u{202e}".to_owned();
+    let found = warnings(&world, &content);
+    assert!(found[0].starts_with("2 payments of 80.19 USDT to one address: #0, 2; pays T"), "{found:?}");
+    let expected = "the label of #1 holds marks that turn the reading direction around, a word of several \
+                    alphabets, a foreign letter that looks like o: \"c\\u{43e}py\\u{202e}\"";
+    assert_eq!(found[1], expected);
+}
+
+#[test]
+fn an_approval_that_the_policy_does_not_count_says_why() {
+    let world = World::new();
+    let content = world.content(Network::TRON_DEV, 1);
+    let by = |name, seed| approver::approve(&content, person(name), None, &key(seed));
+    let given = [by("carol", 3), by("dave", 5), by("mallory", 6), by("olga", 7)];
+    let sheet =
+        Sheet::of(&Evidence { policy: Some(&world.policy), ..Evidence::of(&content, &given, world.now) });
+    let counts: Vec<_> = sheet.approvals.iter().map(|one| one.counted == Counted::Yes).collect();
+    assert_eq!(counts, [true, false, false, false]);
+    assert_eq!(sheet.exceptions.iter().filter(|one| one.weight() == Weight::Look).count(), 3);
 }
 
 #[test]

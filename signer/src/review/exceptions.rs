@@ -218,6 +218,16 @@ impl Exception {
         }
     }
 
+    /// The two addresses that look alike, in order.
+    fn pair(&self) -> Option<(Address, Address)> {
+        match self {
+            Self::LookAlike { address: one, other, .. } | Self::Twins { addresses: [one, other], .. } => {
+                Some(if one < other { (*one, *other) } else { (*other, *one) })
+            }
+            _ => None,
+        }
+    }
+
     /// The sentence for people, without the addresses.
     pub fn say(&self, content: &Content) -> String {
         let money = |base: BaseUnits| format!("{} {}", amount(base, content.asset.decimals), content.asset.symbol);
@@ -321,7 +331,6 @@ pub(super) fn find(evidence: &Evidence<'_, '_>, vouched: &[Vouched]) -> Vec<Exce
         Some(Standing::Interrupted) => Some(Exception::Interrupted),
         Some(Standing::New) | None => None,
     });
-    found.extend(twins(content));
     found.extend(repeated(content));
     found.extend(reissues(content));
     found.extend(content.items.iter().enumerate().flat_map(|(number, item)| disguises(number, item)));
@@ -329,6 +338,9 @@ pub(super) fn find(evidence: &Evidence<'_, '_>, vouched: &[Vouched]) -> Vec<Exce
         Some(familiar) => found.extend(remembered(content, familiar)),
         None => found.push(Exception::NoMemory),
     }
+    // A copy of a known address beside the address itself is one finding, not two.
+    let told: BTreeSet<_> = found.iter().filter_map(Exception::pair).collect();
+    found.extend(twins(content).into_iter().filter(|twins| twins.pair().is_none_or(|pair| !told.contains(&pair))));
     found.extend(outliers(content, evidence.familiar.map_or(&[], Familiar::recent)));
     let memos = numbers(content, |item| !item.memo.is_empty());
     found.extend((!memos.is_empty()).then_some(Exception::Memos { items: memos }));

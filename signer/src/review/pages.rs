@@ -37,8 +37,9 @@ pub fn bundle(sheets: &[Sheet<'_>]) -> Vec<Row> {
     for (number, sheet) in (1..).zip(sheets) {
         rows.push(Row::blank());
         let title = format!("batch {number}");
-        rows.push(Row::fact(&title).toned(heading(sheet.content), Tone::Strong).words(recap(sheet.content)));
-        rows.push(Row::fact("").words(tally(sheet)));
+        rows.push(Row::fact(&title).toned(heading(sheet.content), Tone::Strong));
+        rows.push(Row::fact("").words(in_short(sheet.content)));
+        rows.push(Row::fact("").piece("exceptions:").toned(tally(sheet), tally_tone(sheet)));
     }
     rows
 }
@@ -61,9 +62,13 @@ fn heading(content: &Content) -> &'static str {
 
 /// What a batch is about on one line, for the place where the words are typed.
 pub fn recap(content: &Content) -> String {
+    format!("{}: {}", heading(content), in_short(content))
+}
+
+fn in_short(content: &Content) -> String {
     let total = content.totals().ok().map(|totals| totals.amount);
     let items = counted(content.items.len(), "item");
-    format!("{} on {}: {items}, TOTAL {}", content.kind, network(content.network), money(&content.asset, total))
+    format!("{items}, TOTAL {} on {}", money(&content.asset, total), network(content.network))
 }
 
 fn money(asset: &Asset, base: Option<BaseUnits>) -> String {
@@ -98,11 +103,12 @@ pub fn summary(sheet: &Sheet<'_>) -> Vec<Row> {
     rows.push(Row::blank());
     rows.extend(approvals(sheet));
     rows.push(policy(sheet));
-    rows.push(Row::fact("exceptions").toned(tally(sheet), tally_tone(sheet)));
+    let exceptions = Row::fact("exceptions").toned(tally(sheet), tally_tone(sheet));
+    rows.push(if sheet.exceptions.is_empty() { exceptions } else { exceptions.piece("shown next") });
     rows.push(Row::blank());
     let left = content.expires_at.saturating_sub(sheet.now);
     rows.push(
-        Row::fact("expires").piece(utc(content.expires_at)).piece(format!("({} from the start)", duration(left))),
+        Row::fact("expires").piece(utc(content.expires_at)).piece(format!("({} after this review began)", duration(left))),
     );
     rows.push(Row::fact("made").piece(utc(content.created_at)).piece(format!("by {}", content.creator)));
     rows.push(Row::fact("batch").piece(content.batch_id.to_string()).piece(format!("({})", content.profile.name())));
@@ -122,10 +128,10 @@ fn recipients(sheet: &Sheet<'_>) -> String {
 
 fn fees(content: &Content) -> Vec<Row> {
     let (coin, decimals) = coin(content.network);
-    let shown = |base: BaseUnits| format!("{} {coin}", amount(base, decimals));
-    let each = shown(BaseUnits::from(content.fee_cap_per_item()));
-    let all = content.totals().map_or_else(|_| "?".to_owned(), |totals| shown(totals.fee_cap));
-    let worst = format!("at most {each} a transaction, {all} in all");
+    let each = amount(BaseUnits::from(content.fee_cap_per_item()), decimals);
+    let all =
+        content.totals().map_or_else(|_| "?".to_owned(), |totals| amount(totals.fee_cap, decimals));
+    let worst = format!("at most {each} {coin} a transaction, {all} in all");
     match &content.context {
         Context::Tron(tron) => vec![
             Row::fact("fees").toned(worst, Tone::Plain).words("for energy; bandwidth, memos and new accounts on top"),
@@ -168,7 +174,7 @@ fn approvals(sheet: &Sheet<'_>) -> Vec<Row> {
             Counted::No(_) => ("DOES NOT COUNT", Tone::Look),
             Counted::Unknown => ("as the file says", Tone::Faint),
         };
-        rows.push(Row::fact(label).piece(format!("{:<14}", one.person)).piece(how(one)).toned(mark, tone));
+        rows.push(Row::fact(label).piece(format!("{:<14}", one.person.to_string())).piece(how(one)).toned(mark, tone));
     }
     if let Some(quorum) = sheet.quorum {
         let label = if rows.is_empty() { "approved by" } else { "" };
@@ -205,10 +211,11 @@ fn tally(sheet: &Sheet<'_>) -> String {
     }
     let part = |weight: Weight| match sheet.count(weight) {
         0 => None,
+        many if weight == Weight::Note && many > 1 => Some(format!("{many} notes")),
         many => Some(format!("{many} {}", weight.word())),
     };
     let parts: Vec<_> = [Weight::Stop, Weight::Look, Weight::Note].into_iter().filter_map(part).collect();
-    format!("{}, on the next page", parts.join(", "))
+    parts.join(", ")
 }
 
 fn tally_tone(sheet: &Sheet<'_>) -> Tone {
@@ -260,10 +267,16 @@ fn differing(one: &str, other: &str) -> String {
     let groups = |text: &str| -> Vec<String> {
         text.split(' ').filter(|group| *group != "0x").map(str::to_owned).collect()
     };
+    let hex = one.starts_with("0x");
     let (one, other) = (groups(one), groups(other));
-    let differ: Vec<usize> =
-        (1..).zip(one.iter().zip(&other)).filter(|(_, (a, b))| a != b).map(|(number, _)| number).collect();
-    format!("They differ in groups {} of {}.", super::text::runs(&differ), one.len())
+    // Ours are spelled one way, so a difference of case in hex follows from another digit.
+    let differ: Vec<usize> = (1..)
+        .zip(one.iter().zip(&other))
+        .filter(|(_, (a, b))| if hex { !a.eq_ignore_ascii_case(b) } else { a != b })
+        .map(|(number, _)| number)
+        .collect();
+    let noun = if differ.len() == 1 { "group" } else { "groups" };
+    format!("They differ in {noun} {} of {}.", super::text::runs(&differ), one.len())
 }
 
 /// What it is all about once more, and the words to compare.

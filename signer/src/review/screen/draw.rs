@@ -4,7 +4,7 @@
 //! above says which batch, which page, what kind of money and how much time is left; the bar below says
 //! what the keys do; what was drawn is marked as seen.
 
-use super::state::{Mode, Page, SIZE_MIN, Screen};
+use super::state::{MARGIN, Mode, Page, SIZE_MIN, Screen};
 use crate::review::row::Tone;
 use crate::review::text::{counted, duration, thousands};
 use crate::terminal::{Line, Span};
@@ -18,7 +18,8 @@ const KEYS: &[(&str, &str)] = &[
     ("> <, Tab", "next page, page before"),
     ("s e i w", "summary, exceptions, items, words"),
     ("/", "search items: part of an address, amount, id, nonce, label"),
-    ("!", "only items that stand out; again for all"),
+    ("!", "only items with STOP or LOOK; again for all"),
+    ("f", "only items that pay somebody for the first time; again for all"),
     ("Esc", "all items again"),
     ("Ctrl-L", "draw everything again"),
     ("q, Ctrl-C", "leave; nothing is signed"),
@@ -59,7 +60,8 @@ impl Screen<'_> {
             }
             lines
         });
-        words.into_iter().take(self.size.rows).map(|text| line(text, Tone::Plain)).collect()
+        let fit = |text: String| line(clipped(&text, self.size.columns), Tone::Plain);
+        words.into_iter().take(self.size.rows).map(fit).collect()
     }
 
     fn bar_above(&self, now: u64) -> Line {
@@ -93,10 +95,10 @@ impl Screen<'_> {
 
     fn bar_below(&self) -> Line {
         let reading = match self.page() {
-            _ if self.takes_words() => " Type the words, then Enter.  Esc back  Ctrl-C leave",
-            Page::Words => " Enter to the first unread page  < back  ? keys  q leave",
-            Page::Items(_) => " Space on  b back  > next page  / search  ! marked  ? keys  q leave",
-            _ => " Space on  b back  > next page  i items  / search  ? keys  q leave",
+            _ if self.takes_words() => " Type the words, then Enter   Esc back   Ctrl-C leave",
+            Page::Words => " Enter first unread page   < back   Ctrl-C leave",
+            Page::Items(_) => " Space on   b back   > page   / search   ! marked   f first   ? keys",
+            _ => " Space on   b back   > page   / search items   ? keys   q leave",
         };
         let left = match &self.mode {
             Mode::Searching(text) => return bar(&format!(" search: {text}_"), "Enter  Esc ", self.size.columns),
@@ -114,23 +116,23 @@ impl Screen<'_> {
             return String::new();
         }
         match all.saturating_sub(shown) {
-            0 => "end ".to_owned(),
-            below => format!("{} ", counted(below, "line") + " below"),
+            0 => " end ".to_owned(),
+            below => format!(" {} below ", thousands(&below.to_string())),
         }
     }
 
     fn body(&self) -> Vec<Line> {
         let shown = self.folded.iter().skip(self.top).take(self.body_rows());
-        let mut lines: Vec<Line> = shown.map(|folded| folded.line.clone()).collect();
+        let mut lines: Vec<Line> = shown.map(|folded| indented(&folded.line)).collect();
         match self.page() {
             Page::Items(batch) if self.is_filtered() => {
                 let all = self.sheets.get(batch).map_or(0, |sheet| sheet.content.items.len());
                 let found = self.leaves.get(self.at).map_or(0, |leaf| leaf.rows.len());
                 if found == 0 {
-                    lines.push(line("No item here.  Esc shows all of them.", Tone::Plain));
+                    lines.push(line(" No item here. Esc shows all of them.", Tone::Plain));
                 }
                 let shown = thousands(&found.to_string());
-                let note = format!("-- {shown} of {} shown; Esc shows all --", counted(all, "item"));
+                let note = format!(" {shown} of {} shown; Esc shows all.", counted(all, "item"));
                 lines.push(line(note, Tone::Strong));
             }
             Page::Words => lines.extend(self.words()),
@@ -144,9 +146,9 @@ impl Screen<'_> {
         let mut lines = vec![Line::new()];
         if let Some(unread) = self.unread() {
             let many = self.leaves.iter().skip(unread).filter(|leaf| !leaf.is_read()).count();
-            lines.push(line("Not yet.", Tone::Look));
+            lines.push(indented(&line("NOT YET", Tone::Look)));
             lines.push(line(
-                format!("{} not been on the screen to the end; Enter goes there.", match many {
+                format!(" {} not been on the screen to the end; Enter goes there.", match many {
                     1 => "1 page has".to_owned(),
                     many => format!("{many} pages have"),
                 }),
@@ -154,14 +156,14 @@ impl Screen<'_> {
             ));
             return lines;
         }
-        let mut typed = format!("> {}_", self.typed);
+        let mut typed = format!(" > {}_", self.typed);
         let over = typed.len().saturating_sub(self.size.columns);
         typed.drain(..over);
         lines.push(line(typed, Tone::Strong));
-        lines.push(line(self.progress(), Tone::Plain));
+        lines.push(line(format!("   {}", self.progress()), Tone::Plain));
         if self.wrong > 0 {
             let tries = format!("Those were not the words above ({} of 3 attempts).", self.wrong);
-            lines.push(line(tries, Tone::Look));
+            lines.push(indented(&line(tries, Tone::Look)));
         }
         lines
     }
@@ -192,6 +194,12 @@ impl Screen<'_> {
         lines.truncate(self.size.rows.saturating_sub(2));
         lines
     }
+}
+
+/// In line with the bars.
+fn indented(line: &Line) -> Line {
+    let margin = Span { text: " ".repeat(MARGIN), tone: Tone::Plain };
+    std::iter::once(margin).chain(line.iter().cloned()).collect()
 }
 
 fn leaving() -> Vec<Line> {

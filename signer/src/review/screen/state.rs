@@ -10,6 +10,7 @@
 //! seen when every line of it has been on the screen, at whatever size; three wrong attempts end the sitting.
 
 use super::layout::{Folded, fold_all};
+use crate::review::exceptions::{Exception, Weight};
 use crate::review::row::Row;
 use crate::review::sheet::Sheet;
 use crate::review::{items, pages};
@@ -22,6 +23,9 @@ const WORD_TRIES: usize = 3;
 const TYPED_MAX: usize = 120;
 /// A smaller window shows no page, so nothing is marked as seen in it.
 pub(super) const SIZE_MIN: Size = Size { columns: 40, rows: 10 };
+
+/// Empty columns left and right of a page.
+pub(super) const MARGIN: usize = 1;
 
 /// What follows from a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,6 +57,16 @@ pub(super) enum Page {
     Words,
 }
 
+/// Which items are on the items' pages, besides what is searched for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kept {
+    All,
+    /// Those that ask for a look.
+    Marked,
+    /// Those that pay somebody for the first time.
+    New,
+}
+
 pub(super) struct Leaf {
     pub page: Page,
     pub rows: Vec<Row>,
@@ -69,7 +83,7 @@ pub struct Screen<'a> {
     pub(super) size: Size,
     pub(super) mode: Mode,
     pub(super) search: String,
-    pub(super) marked_only: bool,
+    pub(super) kept: Kept,
     pub(super) typed: String,
     pub(super) wrong: usize,
     pub(super) folded: Vec<Folded>,
@@ -102,7 +116,7 @@ impl<'a> Screen<'a> {
             size: Size { columns: 80, rows: 24 },
             mode: Mode::Reading,
             search: String::new(),
-            marked_only: false,
+            kept: Kept::All,
             typed: String::new(),
             wrong: 0,
             folded: Vec::new(),
@@ -135,6 +149,7 @@ impl<'a> Screen<'a> {
             Mode::Leaving => {}
             Mode::Reading if key == Key::Interrupt => self.mode = Mode::Leaving,
             Mode::Reading if self.takes_words() => return self.word_key(key),
+            Mode::Reading if self.page() == Page::Words => self.early_key(key),
             Mode::Reading => self.reading_key(key),
         }
         Step::Stay
@@ -143,9 +158,8 @@ impl<'a> Screen<'a> {
     fn reading_key(&mut self, key: Key) {
         let page = self.body_rows().max(1);
         match key {
-            Key::Char(' ') | Key::PageDown if self.top + page >= self.folded.len() => self.turn(1),
-            Key::Char(' ') | Key::PageDown => self.scroll(page.saturating_sub(1).max(1) as isize),
-            Key::Enter => self.enter(),
+            Key::Char(' ') | Key::PageDown | Key::Enter if self.top + page >= self.folded.len() => self.turn(1),
+            Key::Char(' ') | Key::PageDown | Key::Enter => self.scroll(page.saturating_sub(1).max(1) as isize),
             Key::Char('b') | Key::PageUp if self.top == 0 => self.turn(-1),
             Key::Char('b') | Key::PageUp => self.scroll(-(page.saturating_sub(1).max(1) as isize)),
             Key::Char('j') | Key::Down => self.scroll(1),
@@ -159,19 +173,23 @@ impl<'a> Screen<'a> {
             Key::Char('i') => self.go_near(|page| matches!(page, Page::Items(_))),
             Key::Char('w') => self.go(self.leaves.len() - 1),
             Key::Char('/') => self.mode = Mode::Searching(String::new()),
-            Key::Char('!') => self.filter(self.search.clone(), !self.marked_only),
-            Key::Escape => self.filter(String::new(), false),
+            Key::Char('!') => self.keep(Kept::Marked),
+            Key::Char('f') => self.keep(Kept::New),
+            Key::Escape => self.filter(String::new(), Kept::All),
             Key::Char('?' | 'h') => self.mode = Mode::Keys,
             Key::Char('q') => self.mode = Mode::Leaving,
             _ => {}
         }
     }
 
-    /// On the last page, to the first page that was not read; else forward.
-    fn enter(&mut self) {
-        match self.unread() {
-            Some(leaf) if self.page() == Page::Words => self.go(leaf),
-            _ => self.reading_key(Key::PageDown),
+    /// On the last page before its time: words typed now go nowhere, and turn no pages either.
+    fn early_key(&mut self, key: Key) {
+        match (key, self.unread()) {
+            (Key::Enter, Some(leaf)) => self.go(leaf),
+            (Key::Char('<') | Key::Escape | Key::Left | Key::BackTab | Key::PageUp, _) => self.turn(-1),
+            (Key::Up, _) => self.scroll(-1),
+            (Key::Down, _) => self.scroll(1),
+            _ => {}
         }
     }
 
@@ -180,7 +198,7 @@ impl<'a> Screen<'a> {
             Key::Char(c) if text.len() < TYPED_MAX => text.push(c),
             Key::Backspace => drop(text.pop()),
             Key::Clear => text.clear(),
-            Key::Enter => return self.filter(text, self.marked_only),
+            Key::Enter => return self.filter(text, self.kept),
             Key::Escape | Key::Interrupt => return,
             _ => {}
         }
@@ -265,16 +283,24 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Shows the items that hold `search` and, if asked, only those that stand out.
-    fn filter(&mut self, search: String, marked_only: bool) {
-        (self.search, self.marked_only) = (search, marked_only);
+    /// Leaves some items out, or with the same key again none.
+    fn keep(&mut self, kept: Kept) {
+        self.filter(self.search.clone(), if self.kept == kept { Kept::All } else { kept });
+    }
+
+    /// Shows the items that hold `search` and belong to those kept.
+    fn filter(&mut self, search: String, kept: Kept) {
+        (self.search, self.kept) = (search, kept);
         for leaf in &mut self.leaves {
             let Page::Items(batch) = leaf.page else { continue };
             let Some(sheet) = self.sheets.get(batch) else { continue };
-            let wanted = |item: usize| {
-                (!marked_only || sheet.about(item).next().is_some())
-                    && (self.search.is_empty() || sheet.matches(item, &self.search))
+            let is_kept = |item: usize| match kept {
+                Kept::All => true,
+                Kept::Marked => sheet.about(item).any(|about| about.weight() < Weight::Note),
+                Kept::New => sheet.about(item).any(|about| matches!(about, Exception::FirstSeen { .. })),
             };
+            let is_found = |item: usize| self.search.is_empty() || sheet.matches(item, &self.search);
+            let wanted = |item: usize| is_kept(item) && is_found(item);
             leaf.rows = items::rows(sheet, wanted);
         }
         if self.is_filtered() {
@@ -294,12 +320,12 @@ impl<'a> Screen<'a> {
 
     /// Are some items left out?
     pub(super) fn is_filtered(&self) -> bool {
-        self.marked_only || !self.search.is_empty()
+        self.kept != Kept::All || !self.search.is_empty()
     }
 
     fn fold(&mut self) {
         let rows = self.leaves.get(self.at).map_or(&[][..], |leaf| &leaf.rows);
-        self.folded = fold_all(rows, self.size.columns);
+        self.folded = fold_all(rows, self.size.columns.saturating_sub(2 * MARGIN));
     }
 
     /// Is the window large enough for a page?

@@ -2,8 +2,8 @@
 //!
 //! Called by the commands `genesis propose`, `sign` and `install`. [`Gathered`] collects from journals and
 //! signed-batch files what counts as signed; [`install`] puts the custodians' terms in force. What must stay
-//! true: nothing is installed without k of n signatures of the pinned roster; a journal only ever goes on from
-//! its own newest head or from one ahead of it; installing twice changes nothing; a crash in between leaves
+//! true: nothing is installed without k of n signatures of the pinned roster; a journal never goes on from a
+//! place behind its own newest entry; installing twice changes nothing; a crash in between leaves
 //! a signer that signs nothing until the same terms are installed again.
 
 use crate::home::{Home, Lock};
@@ -41,7 +41,7 @@ pub enum CeremonyError {
         /// Its newest entry.
         found: u64,
     },
-    /// The terms continue a head behind, or beside, what this signer knows itself.
+    /// The terms continue a head behind what this signer knows itself.
     #[error("the terms continue entry {found}, this signer knows entry {newest} and never goes back")]
     GoesBack {
         /// The entry that would be continued.
@@ -150,6 +150,14 @@ impl Gathered {
     fn entry(&mut self, entry: &Entry) {
         self.newest_time = self.newest_time.max(entry.time);
         self.head(SeenHead::of(entry));
+    }
+
+    /// Takes in the head that the signer was locked for: the one to continue, unless a higher one is known.
+    pub fn claimed(&mut self, head: SeenHead) {
+        let known = self.heads.entry(head.signer).or_insert(head);
+        if head.sequence >= known.sequence {
+            *known = head;
+        }
     }
 
     /// Takes in a head that somebody holds; the highest of each signer counts.
@@ -304,8 +312,7 @@ fn check_continues(journal: &Journal, device: &Device, genesis: &Genesis) -> Res
         if journal.anchor().sequence < device.journal.sequence { device.journal } else { journal.anchor() };
     match &genesis.continues {
         Some(head) if genesis.reason == Reason::Reanchored => {
-            let own = (head.sequence, head.head) == (newest.sequence, newest.head);
-            if own || head.sequence > newest.sequence {
+            if head.sequence >= newest.sequence {
                 return Ok(());
             }
             Err(CeremonyError::GoesBack { found: head.sequence, newest: newest.sequence })

@@ -381,10 +381,10 @@ impl Journal {
         }
     }
 
-    /// Is this head our own newest one, or one that lies ahead of it?
-    pub fn may_continue(&self, head: &SeenHead) -> bool {
-        let own = self.anchor();
-        head.sequence > own.sequence || (head.sequence, head.head) == (own.sequence, own.head)
+    /// A journal goes on from its newest entry, from one ahead of it, or from another one with its number:
+    /// then it was forked, and the custodians have decided which fork counts. It never goes back.
+    fn may_continue(&self, head: &SeenHead) -> bool {
+        head.sequence >= self.anchor().sequence
     }
 
     /// Does the entry have beside it what it names, and nothing else?

@@ -7,10 +7,12 @@ mod world;
 use airlock_shared::approval::SeenHead;
 use airlock_shared::batch::{CancelTerms, Context, FeeLevel, Kind, Reissue, ReissueReason};
 use airlock_shared::envelope::{Envelope, Outcome};
+use airlock_shared::policy::{PayingWallet, WithdrawalsTo};
 use airlock_shared::roles::approver;
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, Digest, ItemId, Network, Profile};
 use airlock_signer::session::{Examined, Refusal};
+use airlock_signer::vault::WalletRef;
 use world::{World, approvals, bundle, key, person, units};
 
 const BOTH: [Network; 2] = [Network::TRON_DEV, Network::EVM_DEV];
@@ -129,7 +131,7 @@ fn each_rule_of_the_policy_refuses_its_own_alteration() {
             }),
         ),
         (
-            "policy.reissue",
+            "policy.reissue_reason",
             Some(0),
             Box::new(|content| {
                 let dead = vec![[1; 32]];
@@ -147,6 +149,169 @@ fn each_rule_of_the_policy_refuses_its_own_alteration() {
     cold.source = Some(world::wallet(&world.keyring, tron, Role::Cold));
     cold.items[0].destination = stray;
     assert_eq!(code(&world.refusal(&world.bundle(cold))), "policy.cold_to_hot");
+}
+
+/// A good batch of three items on the network, refused only because of what the policy says.
+#[test]
+fn each_rule_that_a_policy_can_tighten_refuses_the_good_batch() {
+    let (tron, evm) = (Network::TRON_DEV, Network::EVM_DEV);
+    type Tightening = fn(&mut airlock_shared::policy::Policy);
+    let cases: [(&str, Network, Tightening); 8] = [
+        ("policy.network", tron, |policy| drop(policy.networks.pop())),
+        ("policy.time_window", tron, |policy| policy.windows.clear()),
+        // NOW is a Thursday at noon.
+        ("policy.time_window", evm, |policy| policy.windows.retain(|window| window.day != 3)),
+        ("policy.permission", tron, |policy| policy.networks[1].wallets[0].permission_id = 2),
+        ("policy.listed_destination", evm, |policy| {
+            policy.networks[0].withdrawals_to = WithdrawalsTo::Listed;
+        }),
+        ("policy.first_seen", evm, |policy| {
+            policy.networks[0].assets[0].first_seen_max = BaseUnits::from(1u64)
+        }),
+        ("policy.per_day_limit", evm, |policy| {
+            policy.networks[0].assets[0].per_day_max = BaseUnits::from(1u64)
+        }),
+        ("policy.approvals", evm, |policy| policy.approvals.required = 3),
+    ];
+    for (expected, network, tighten) in cases {
+        let mut world = World::new();
+        world.with_policy(tighten);
+        let refusal = world.refusal_of(network, |_| {});
+        assert_eq!(code(&refusal), expected, "{refusal}");
+    }
+}
+
+#[test]
+fn numbers_far_from_those_that_were_signed_are_refused() {
+    let mut world = World::new();
+    world.with_policy(|policy| {
+        let bounds = &mut policy.bounds;
+        (bounds.item_behind_max, bounds.item_ahead_max, bounds.nonce_ahead_max) = (5, 10, 2);
+    });
+    // Items 1000 to 1002 with nonces 70 to 72.
+    world.sign(&world.bundle(world.content(Network::EVM_DEV, 3))).unwrap();
+    let next = |id: u64, nonce: u64| {
+        let mut content = world.content(Network::EVM_DEV, 1);
+        (content.items[0].id, content.items[0].account_nonce) = (ItemId::new(id), Some(nonce));
+        world.signer().examine(&world.bundle(content), world.now).err().map(|it| it.refusal.code)
+    };
+    let refused = |code: &str| Some(code.to_owned());
+    let epoch = 1 << 48;
+    assert_eq!(next(997, 73), None);
+    assert_eq!(next(996, 73), refused("policy.item_behind"));
+    assert_eq!(next(1_012, 73), None);
+    assert_eq!(next(1_013, 73), refused("policy.item_ahead"));
+    assert_eq!(next(epoch + 1, 73), None, "a restored coordinator begins the next epoch");
+    assert_eq!(next(epoch + 11, 73), refused("policy.item_ahead"));
+    assert_eq!(next(2 * epoch + 1, 73), refused("policy.item_ahead"));
+    assert_eq!(next(1_003, 75), None);
+    assert_eq!(next(1_003, 76), refused("policy.nonce_gap"));
+}
+
+#[test]
+fn a_clock_far_ahead_of_the_journal_is_refused() {
+    let mut world = World::new();
+    world.with_policy(|policy| policy.bounds.clock_jump_max_seconds = 3_600);
+    let at = |now: u64| {
+        let mut content = world.content(Network::EVM_DEV, 1);
+        (content.created_at, content.expires_at) = (now, now + 60);
+        world.signer().examine(&world.bundle(content), now).err().map(|it| it.refusal.code)
+    };
+    assert_eq!(at(world.now + 3_600), None);
+    assert_eq!(at(world.now + 3_601), Some("policy.clock_jump".to_owned()));
+}
+
+#[test]
+fn a_large_first_payment_is_refused_once_and_signed_after_the_delay() {
+    let mut world = World::new();
+    world.with_policy(|policy| policy.networks[0].assets[0].first_seen_max = units(100));
+    let content = |id: u64, amount: u64, now: u64| {
+        let mut content = world.content(Network::EVM_DEV, 1);
+        content.batch_id = airlock_shared::BatchId::from_bytes([id as u8; 16]);
+        (content.created_at, content.expires_at) = (now, now + 3_600);
+        let item = &mut content.items[0];
+        (item.id, item.account_nonce, item.amount) = (ItemId::new(id), Some(id), units(amount));
+        content
+    };
+    let refused = |content: &airlock_shared::batch::Content, now: u64| {
+        code(&world.refuse_at(&world.bundle(content.clone()), now).0).to_owned()
+    };
+    // A refusal about anything else begins no delay: here there are too few approvals.
+    let first = content(1, 1_000, world.now);
+    let alone = Envelope::seal(first.clone(), approvals(&first)[..1].to_vec(), vec![world.head()], &key(9));
+    assert_eq!(code(&world.refuse_at(&bundle(vec![alone]), world.now).0), "policy.approvals");
+    let began = world.now + 10;
+    assert_eq!(refused(&content(2, 1_000, began), began), "policy.first_seen");
+    let entry = world.vault().device().refusals;
+    assert_eq!(entry.sequence, 2);
+    // Less than the cap may go out meanwhile, and counts.
+    world.sign_at(&world.bundle(content(3, 60, began)), began).unwrap();
+    assert_eq!(refused(&content(4, 60, began), began), "policy.first_seen");
+    let ends = began + 86_400;
+    assert_eq!(refused(&content(5, 1_000, ends - 1), ends - 1), "policy.first_seen");
+    // A refusal is final, so it is asked for again in a new batch.
+    assert_eq!(refused(&content(2, 1_000, began), began + 20), "policy.first_seen");
+    assert!(world.sign_at(&world.bundle(content(6, 1_000, ends)), ends).is_ok());
+}
+
+#[test]
+fn hardware_wallets_and_retired_ones_are_refused_by_name_before_review() {
+    let mut world = World::new();
+    let tron = Network::TRON_DEV;
+    let hot = world.hot(tron);
+    let address = Address::new(tron, [0x4a; 20]);
+    let hardware = airlock_shared::batch::Wallet { role: Role::Hardware, index: 0, address };
+    world.with_policy(|policy| {
+        let path = "m/44'/195'/0'/0/0".to_owned();
+        let key = airlock_shared::policy::HardwareKey { fingerprint: [1; 4], path };
+        let listed = PayingWallet { wallet: hardware, permission_id: 0, hardware: Some(key) };
+        policy.networks[1].wallets.push(listed);
+        policy.networks[1].kinds.push(Kind::Sweep);
+    });
+    let refusal = world.refusal_of(tron, |content| content.source = Some(hardware));
+    assert_eq!(code(&refusal), "source.hardware");
+    let signed = world.bundle(world.content(tron, 1));
+    let replies = world.sign(&signed).unwrap();
+    let mut vault = world.vault();
+    vault.device_mut().retired = vec![WalletRef { network: tron, role: Role::Hot, index: 0 }];
+    vault.store(&world.home).unwrap();
+    let refusal = world.refusal_of(tron, |_| {});
+    assert_eq!((code(&refusal), &refusal.found), ("source.retired", &hot.address.to_string()));
+    let sweep = world.refusal_of(tron, |content| {
+        (content.kind, content.source) = (Kind::Sweep, None);
+        for (index, item) in (0..).zip(&mut content.items) {
+            let address = world.keyring.address(tron, Role::Deposit, index).unwrap();
+            item.source = Some(airlock_shared::batch::Wallet { role: Role::Deposit, index, address });
+            (item.destination, item.own) = (hot.address, Some((Role::Hot, 0)));
+        }
+    });
+    assert_eq!(code(&sweep), "own.retired");
+    // On another network the same role goes on, and what was signed before may leave again.
+    assert!(world.signer().examine(&world.bundle(evm_alone(&world)), world.now).is_ok());
+    assert_eq!(world.sign(&signed).unwrap(), replies);
+}
+
+fn evm_alone(world: &World) -> airlock_shared::batch::Content {
+    let mut content = world.content(Network::EVM_DEV, 1);
+    content.items[0].id = ItemId::new(1_500);
+    content
+}
+
+#[test]
+fn an_interrupted_batch_is_completed_only_with_the_approvals_it_was_begun_with() {
+    let world = World::new();
+    let content = world.content(Network::TRON_DEV, 1);
+    let (journal, vault) =
+        (std::fs::read(world.home.journal()).unwrap(), std::fs::read(world.home.vault()).unwrap());
+    let good = world.bundle(content.clone());
+    world.sign(&good).unwrap();
+    let whole = std::fs::read(world.home.journal()).unwrap();
+    let intent = u32::from_be_bytes(whole[journal.len()..journal.len() + 4].try_into().unwrap()) as usize;
+    std::fs::write(world.home.journal(), &whole[..journal.len() + 12 + intent]).unwrap();
+    std::fs::write(world.home.vault(), vault).unwrap();
+    let other = Envelope::seal(content.clone(), world::all_approvals(&content), vec![world.head()], &key(9));
+    assert_eq!(code(&world.refusal(&bundle(vec![other]))), "journal.approvals_changed");
+    assert!(world.sign(&good).is_ok());
 }
 
 fn wallet_of(wallet: airlock_shared::batch::Wallet, index: u32) -> airlock_shared::batch::Wallet {

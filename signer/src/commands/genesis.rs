@@ -76,7 +76,7 @@ fn propose(
     }
     gathered.raise_item(highest_item);
     if let Some(lock) = &vault.device().lock {
-        gathered.head(lock.claimed);
+        gathered.claimed(lock.claimed);
     }
     let genesis = gathered.propose(vault.device(), now()?)?;
     let signed = SignedGenesis { genesis, signatures: Vec::new() };

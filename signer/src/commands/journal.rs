@@ -2,10 +2,11 @@
 
 use super::Place;
 use crate::args::JournalAction;
-use crate::failure::Failure;
+use crate::failure::{Failure, plain};
 use crate::journal::Journal;
 use crate::records::Access;
 use crate::review::utc;
+use crate::vault::{Device, Lock};
 use airlock_shared::journal::{Chain, Entry, Event};
 use serde::Serialize;
 
@@ -14,8 +15,40 @@ struct Shown {
     format: &'static str,
     version: u8,
     signer: String,
+    locked: Option<Locked>,
     journal: Vec<Line>,
     refusals: Vec<Line>,
+}
+
+/// Nothing is signed until the custodians re-anchor the journal.
+#[derive(Serialize)]
+struct Locked {
+    since: u64,
+    code: String,
+    claimed_sequence: u64,
+    claimed_head: String,
+}
+
+impl Locked {
+    fn of(device: &Device) -> Option<Self> {
+        device.lock.as_ref().map(|lock: &Lock| Self {
+            since: lock.at,
+            code: plain(&lock.code),
+            claimed_sequence: lock.claimed.sequence,
+            claimed_head: lock.claimed.head.to_string(),
+        })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "LOCKED since {} ({}): a coordinator holds entry {} with head {}, which this journal does not know. \
+             Nothing is signed until the custodians re-anchor it: genesis propose, sign, install.\n",
+            utc(self.since),
+            self.code,
+            self.claimed_sequence,
+            self.claimed_head
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -32,6 +65,7 @@ struct Verified {
     format: &'static str,
     version: u8,
     signer: String,
+    locked: Option<Locked>,
     sequence: u64,
     head: String,
     refusals: u64,
@@ -53,11 +87,14 @@ pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
                 format: "airlock journal",
                 version: 1,
                 signer: device.identity().to_string(),
+                locked: Locked::of(device),
                 journal: journal.entries().iter().map(|entry| line(Chain::Journal, entry)).collect(),
                 refusals: refusals.entries().iter().map(|entry| line(Chain::Refusals, entry)).collect(),
             };
-            let text: Vec<_> = shown.journal.iter().chain(&shown.refusals).map(text).collect();
-            place.console.answer(&shown, text.join("\n"))
+            let lines: Vec<_> = shown.journal.iter().chain(&shown.refusals).map(text).collect();
+            let locked = shown.locked.as_ref().map_or(String::new(), Locked::text);
+            let text = locked + &lines.join("\n");
+            place.console.answer(&shown, text)
         }
         JournalAction::Verify => {
             let (anchor, refused) = (journal.anchor(), refusals.anchor());
@@ -65,6 +102,7 @@ pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
                 format: "airlock journal state",
                 version: 1,
                 signer: device.identity().to_string(),
+                locked: Locked::of(device),
                 sequence: anchor.sequence,
                 head: anchor.head.to_string(),
                 refusals: refused.sequence,
@@ -81,7 +119,8 @@ pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
                 verified.unsigned_intents,
                 verified.torn_bytes
             );
-            place.console.answer(&verified, text)
+            let locked = verified.locked.as_ref().map_or(String::new(), Locked::text);
+            place.console.answer(&verified, locked + &text)
         }
     }
 }
@@ -93,7 +132,7 @@ fn line(chain: Chain, entry: &Entry) -> Line {
             format!("{}, roster {roster}, by the custodians' terms {terms}", profile.name())
         }
         Event::Reanchored { terms } => format!("by the custodians' terms {terms}"),
-        Event::Ceremony { kind, detail } => format!("{kind}: {detail}"),
+        Event::Ceremony { kind, detail } => format!("{kind}: {}", plain(detail)),
         Event::Paired { coordinator } => format!("coordinator {coordinator}"),
         Event::PolicyInstalled { version, digest } => format!("version {version}, {digest}"),
         Event::Intent { content, .. } | Event::Signed { content, .. } => format!("content {content}"),

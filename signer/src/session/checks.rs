@@ -8,6 +8,7 @@ use super::{Accountable, Authentic, Batch, Decoded, Fresh, Permitted, Refusal, S
 use crate::journal::{HEAD_UNKNOWN, HEAD_UNKNOWN_TO_APPROVER, Intent, LOCKED};
 use crate::vault::WalletRef;
 use airlock_shared::approval::{SeenHead, digest_of};
+use airlock_shared::batch::Wallet;
 use airlock_shared::envelope::MAX_UNACKNOWLEDGED;
 use airlock_shared::journal::{FirstSeen, Record};
 use airlock_shared::memory::{Memory, Past, check_repeats};
@@ -112,24 +113,30 @@ fn check_caught_up(signer: &Signer, batches: &[Batch]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Hardware wallets sign for themselves, and what was retired signs no more; what left before may leave again.
+/// Hardware wallets sign for themselves; what was retired signs no more, and is no place to put money. What
+/// left before may leave again.
 fn check_sources(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {
     let (device, content) = (signer.vault.device(), &batch.envelope.content);
     if matches!(batch.standing, Standing::Signed(_)) {
         return Ok(());
     }
-    let places = if content.source.is_some() { 1 } else { content.items.len() };
-    for place in 0..places {
-        let Some(source) = content.source_of(place) else { continue };
-        if source.role == Role::Hardware {
-            let why = format!("{} is a hardware wallet: it signs for itself", source.address);
-            return Err(Refusal::of("source.hardware", number, source.address, why).at(place));
-        }
-        let wallet = WalletRef { network: content.network, role: source.role, index: source.index };
-        if device.is_retired(&wallet) {
-            let (role, index) = (source.role.name(), source.index);
-            let why = format!("{role} wallet {index} ({}) was retired: it signs no more", source.address);
-            return Err(Refusal::of("source.retired", number, source.address, why).at(place));
+    for (place, item) in content.items.iter().enumerate() {
+        let own = item.own.map(|(role, index)| Wallet { role, index, address: item.destination });
+        for (which, wallet) in [("source", content.source_of(place)), ("own", own)] {
+            let Some(Wallet { role, index, address }) = wallet else { continue };
+            let kind = if role == Role::Hardware {
+                "hardware"
+            } else if device.is_retired(&WalletRef { network: content.network, role, index }) {
+                "retired"
+            } else {
+                continue;
+            };
+            let name = format!("{} wallet {index} ({address})", role.name());
+            let why = match kind {
+                "hardware" => format!("{name} signs for itself"),
+                _ => format!("{name} was retired"),
+            };
+            return Err(Refusal::of(&format!("{which}.{kind}"), number, address, why).at(place));
         }
     }
     Ok(())

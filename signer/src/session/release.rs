@@ -12,7 +12,7 @@ use crate::journal::{Beside, HEAD_UNKNOWN, JournalError, is_final};
 use crate::keys::{KeyError, Keyring, Wallets};
 use crate::passkeys;
 use crate::sign::{self, SignError};
-use crate::vault::{Device, Lock, VaultError, WalletRef};
+use crate::vault::{Lock, VaultError};
 use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::batch::Wallet;
 use airlock_shared::chain::Signature;
@@ -77,7 +77,7 @@ impl Reviewed {
     /// Proves every own wallet by deriving it, and repeats the checks that depend on time.
     fn unlock(self, signer: &Signer, keyring: &Keyring, now: u64) -> Result<Unlocked, Ended> {
         for (number, batch) in self.0.iter().enumerate() {
-            prove_wallets(number, batch, keyring, signer.vault.device())?;
+            prove_wallets(number, batch, keyring)?;
         }
         judge_all(signer, &self.0, now).map_err(|broken| broken.refusal)?;
         Ok(Unlocked(self.0))
@@ -85,8 +85,8 @@ impl Reviewed {
 }
 
 /// The key at every source's path must have the source's address; so must every destination that is said
-/// to be our own. Neither may be a wallet that was retired.
-fn prove_wallets(number: usize, batch: &Batch, keyring: &Keyring, device: &Device) -> Result<(), Ended> {
+/// to be our own.
+fn prove_wallets(number: usize, batch: &Batch, keyring: &Keyring) -> Result<(), Ended> {
     let content = &batch.envelope.content;
     let mut known: HashMap<Role, Wallets<'_>> = HashMap::new();
     let mut proven = BTreeSet::new();
@@ -97,17 +97,10 @@ fn prove_wallets(number: usize, batch: &Batch, keyring: &Keyring, device: &Devic
             if proven.contains(&wallet) {
                 continue;
             }
-            let refuse = |kind: &str, why: String| {
-                Refusal::of(&format!("{which}.{kind}"), number, wallet.address, why).at(place)
-            };
+            let refuse =
+                |why| Refusal::of(&format!("{which}.not_ours"), number, wallet.address, why).at(place);
             let Wallet { role, index, address } = wallet;
             let name = format!("{} wallet {index}", role.name());
-            if role == Role::Hardware {
-                return Err(refuse("hardware", "a hardware wallet signs for itself".to_owned()).into());
-            }
-            if device.is_retired(&WalletRef { network: content.network, role, index }) {
-                return Err(refuse("retired", format!("{name} of this vault was retired")).into());
-            }
             let wallets = match known.entry(role) {
                 Place::Occupied(known) => known.into_mut(),
                 Place::Vacant(new) => new.insert(keyring.wallets(content.network, role)?),
@@ -116,10 +109,10 @@ fn prove_wallets(number: usize, batch: &Batch, keyring: &Keyring, device: &Devic
                 Ok(derived) if derived == address => proven.insert(wallet),
                 Ok(derived) => {
                     let why = format!("{name} of this vault is {derived}, not {address}");
-                    return Err(refuse("not_ours", why).into());
+                    return Err(refuse(why).into());
                 }
                 Err(error @ (KeyError::NoSlot { .. } | KeyError::NotForNetwork { .. })) => {
-                    return Err(refuse("not_ours", error.to_string()).into());
+                    return Err(refuse(error.to_string()).into());
                 }
                 Err(error) => return Err(error.into()),
             };

@@ -85,6 +85,7 @@ fn the_transcript_says_everything_but_the_secrets_and_its_digest_can_be_recomput
     let words = desk.text("words");
     let words: Vec<&str> = words.split_whitespace().collect();
     assert!(words.windows(2).all(|pair| !page.contains(&pair.join(" "))));
+    assert!(page.lines().all(|line| line.len() <= 80), "{page}");
     assert!(page.lines().all(|line| line.chars().all(|c| c.is_ascii_graphic() || c == ' ')));
 }
 
@@ -95,8 +96,15 @@ fn files_are_private_and_a_hundred_addresses_of_each_role_take_no_time() {
         let mode = std::fs::metadata(desk.path("home").join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600, "{name}");
     }
-    let made = desk.run("addresses --count 100");
+    let timed = |line: &str| {
+        let begun = std::time::Instant::now();
+        (desk.run(line), begun.elapsed())
+    };
+    let (_, one) = timed("addresses --count 1");
+    let (made, hundred) = timed("addresses --count 100");
     let told = answer(&made);
+    // 800 keys; both runs derive the same passphrase.
+    assert!(hundred < one + std::time::Duration::from_secs(5), "{one:?} {hundred:?}");
     assert_eq!(told["wallets"].as_array().unwrap().len(), 2 * 4 * 100);
     shows_nothing_of(&made, &desk.text("words"));
     std::fs::set_permissions(desk.path("home/vault.airlock"), PermissionsExt::from_mode(0o640)).unwrap();

@@ -26,7 +26,7 @@ fn a_restored_vault_has_the_addresses_of_the_original_another_identity_and_no_jo
             assert_eq!(of("home"), of("again"), "{network} {role}");
         }
     }
-    let identity = |home: &str| answer(&desk.run_in(home, "identity"))["identity"].clone();
+    let identity = |home: &str| answer(&desk.run_in(home, "identity"))["key"].clone();
     assert_ne!(identity("home"), identity("again"));
     assert!(!desk.path("again/journal.airlock").exists());
     let refused = desk.run_in("again", "wallet retire --network eip155:31337 --role hot --index 0 --yes");

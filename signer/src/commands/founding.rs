@@ -152,19 +152,17 @@ pub struct FirstAddress {
     pub address: String,
 }
 
-/// The first addresses, by which people know a seed again.
+/// The first addresses, by which people know a seed again. The EVM networks of a profile share theirs, so they are
+/// there once, under the first of these networks.
 pub fn first_addresses(keyring: &Keyring, profile: Profile) -> Result<Vec<FirstAddress>, KeyError> {
     let mut found = Vec::new();
     for network in usual_networks(profile) {
         for role in Role::DERIVED {
             let account = keyring.account(*network, role)?;
-            let address = account.address(0)?.to_string();
-            found.push(FirstAddress {
-                network: *network,
-                role: role.name(),
-                path: account.key_path(0),
-                address,
-            });
+            let (address, path) = (account.address(0)?.to_string(), account.key_path(0));
+            if found.iter().all(|one: &FirstAddress| one.path != path) {
+                found.push(FirstAddress { network: *network, role: role.name(), path, address });
+            }
         }
     }
     Ok(found)
@@ -244,6 +242,7 @@ impl Answer {
     /// For people.
     pub fn text(&self) -> String {
         let roster = format!("{} of {} custodians", self.threshold, self.custodians.len());
-        format!("device of {} ({}), {roster}\nidentity {}", self.name, self.profile, self.identity)
+        let keys = self.fingerprint.as_ref().map_or(String::new(), |keys| format!("\nkeys {keys}"));
+        format!("device of {} ({}), {roster}\nidentity {}{keys}", self.name, self.profile, self.identity)
     }
 }

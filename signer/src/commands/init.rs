@@ -121,7 +121,7 @@ fn typed_throws(kind: Kind) -> Result<Throws, Failure> {
              An empty line ends. They are mixed with this machine's own randomness.\n\n"
         ))?;
         if let Some(why) = why {
-            stage.write(&format!("  Not taken: {why}. Begin again.\n\n"))?;
+            stage.write(&format!("  Not taken: {why}.\n  Begin again.\n\n"))?;
         }
         // More lines than anyone types are cut off by the judge, never by a growing buffer.
         let mut text = Zeroizing::new(String::with_capacity(64 * 1_024));

@@ -16,10 +16,10 @@ use crate::vault::shares::{Gathered, Words};
 
 /// What must follow, in this order.
 const NEXT: [&str; 4] = [
-    "genesis propose --state COPY --batches FOLDER --out FILE: from every copy of journal and policy, and every signed batch, that is left",
+    "genesis propose --state COPY --batches FOLDER --out FILE: from every copy of the journal and every signed batch that is left",
     "genesis sign FILE: as many custodians as the roster asks for, each reading it in words",
     "genesis install FILE: the journal goes on from there",
-    "pair and policy install: this device has a new identity key, so coordinator and custodians meet it anew",
+    "policy install, pair: this device has a new identity key; coordinator and custodians meet it anew",
 ];
 
 /// Restores.
@@ -70,12 +70,9 @@ pub fn run(place: &Place, args: &Restore) -> Result<(), Failure> {
     };
     transcript::write(&founded, &ceremony)?;
     let mut text = Answer::of(device).text();
-    text += &format!(
-        "\nkeys {}\n\nNothing is signed yet: this device does not know what the lost one has signed. Next:",
-        hex::encode(keyring.fingerprint())
-    );
+    text += "\n\nNothing is signed yet: this device does not know what the lost one has signed. Next:\n";
     for (number, step) in (1..).zip(NEXT) {
-        text += &format!("\n  {number}. {step}");
+        text += &format!("\n  {number}. {}", step.replace(": ", ":\n     "));
     }
     let answer = Answer::of(device).restored(from, addresses, NEXT.to_vec());
     place.console.answer(&answer, text)

@@ -9,6 +9,7 @@ use crate::failure::{Exit, Failure, plain};
 use crate::machine::Machine;
 use crate::review::utc;
 use crate::vault::Device;
+use airlock_shared::Family;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -114,6 +115,9 @@ fn text(founded: &Founded, ceremony: &Ceremony<'_>) -> String {
     page.section("Where the keys come from");
     ceremony.sources.iter().for_each(|source| page.point(source));
     page.section("First addresses");
+    if ceremony.addresses.iter().any(|one| one.network.family() == Family::Evm) {
+        page.line("The EVM networks of this profile share theirs.");
+    }
     for one in ceremony.addresses {
         page.line(&format!("{:<8} {:<22} {}", one.role, one.path, one.network));
         page.line(&format!("         {}", one.address));
@@ -157,8 +161,18 @@ impl Page {
         self.line(&format!("{name:<12} {value}"));
     }
 
+    /// A sentence, in lines of at most 76 characters.
     fn point(&mut self, text: &str) {
-        self.line(&format!("- {text}"));
+        let mut line = "-".to_owned();
+        for word in text.split(' ') {
+            if line.len() + 1 + word.len() > 76 {
+                self.line(&line);
+                line = " ".to_owned();
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        self.line(&line);
     }
 
     fn line(&mut self, text: &str) {

@@ -91,7 +91,7 @@ pub fn show_and_ask(place: &Place, heading: &Heading<'_>, words: &[&str]) -> Res
             return Ok(());
         }
         stage.clear()?;
-        again = "  Three answers were wrong. Compare the paper with these words, letter by letter.\n\n";
+        again = "  Three answers were wrong. Compare the paper with these words again.\n\n";
     }
 }
 

@@ -317,11 +317,7 @@ impl Draft {
             expires_at,
             creator: self.creator.clone(),
             vault: self.payer.signer.fingerprint,
-            source: Some(Wallet {
-                role: Role::Hot,
-                index: self.payer.wallet.index,
-                address: self.payer.wallet.address,
-            }),
+            source: Some(self.source()),
             asset: self.asset(),
             context,
             items: Vec::new(),
@@ -344,6 +340,17 @@ impl Draft {
             }
         }
         Ok((creator::create(content)?, left_out))
+    }
+
+    fn source(&self) -> Wallet {
+        let WalletRow { index, address, .. } = self.payer.wallet;
+        Wallet { role: Role::Hot, index, address }
+    }
+
+    /// The permission that the policy pins for the paying wallet.
+    fn permission_id(&self) -> u8 {
+        let policy = self.payer.policy.policy.network(self.network.network);
+        policy.and_then(|policy| policy.paying(&self.source())).map_or(0, |entry| entry.permission_id)
     }
 
     /// The asset as the policy spells it: its symbol is a claim that must equal the policy's.
@@ -386,7 +393,7 @@ impl Draft {
                     expiration_ms,
                     timestamp_ms,
                     fee_limit_sun: *fee_limit_sun,
-                    permission_id: 0,
+                    permission_id: self.permission_id(),
                     lock_blocks: 0,
                 };
                 Ok((Context::Tron(context), vec![None; count]))

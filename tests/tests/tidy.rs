@@ -419,6 +419,21 @@ fn unsafe_code_is_in_one_module_and_its_reasons_stand_beside_it() {
 }
 
 #[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    let sources: String = files("", ".rs").iter().map(|path| read(path)).collect();
+    let model = read(&root().join("docs/threat-model.md"));
+    // A test's name is a sentence: four words and more.
+    let is_name = |word: &str| {
+        word.matches('_').count() >= 3
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let named: Vec<_> = model.split('`').skip(1).step_by(2).filter(|word| is_name(word)).collect();
+    assert!(named.len() > 50, "only {} tests are named", named.len());
+    let gone: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(gone.is_empty(), "named in docs/threat-model.md, but nowhere else: {gone:#?}");
+}
+
+#[test]
 fn nothing_names_a_machine() {
     // Put together here, so that this file does not find itself.
     let words = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["arti", "factory"].concat()];

@@ -68,7 +68,7 @@ fn verified(world: &World, answer: &Value, signer: &str, address: &str) -> Optio
     std::fs::write(&file, answer["proof"].to_string()).unwrap();
     let line = ["attest", "verify", path(&file).unwrap(), "--signer", signer, "--address", address];
     let program = &world.stage.binaries.signer;
-    Command::new(program).args(line).env_clear().output().unwrap().status.code()
+    Command::new(program).args(line).env_clear().env("HOME", "/nonexistent").output().unwrap().status.code()
 }
 
 /// The program that the integration guide prints.

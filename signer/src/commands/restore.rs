@@ -70,7 +70,7 @@ pub fn run(place: &Place, args: &Restore) -> Result<(), Failure> {
     };
     transcript::write(&founded, &ceremony)?;
     let mut text = Answer::of(device).text();
-    text += "\n\nNothing is signed yet: this device does not know what the lost one has signed. Next:\n";
+    text += "\n\nNothing is signed yet: this device does not know what the lost one has\nsigned. What must follow:\n";
     for (number, step) in (1..).zip(NEXT) {
         text += &format!("\n  {number}. {}", step.replace(": ", ":\n     "));
     }

@@ -8,7 +8,6 @@
 use super::ceremony::{BeforeGenesis, record};
 use super::{Place, network_of, now};
 use crate::args::{Import, LabelOf, Retire, WalletAction};
-use crate::console::SpendingAnswer;
 use crate::failure::{Exit, Failure};
 use crate::keys::{Keyring, payload_of_import};
 use crate::vault::keystore::{self, KeystoreError};
@@ -27,6 +26,8 @@ use zeroize::Zeroizing;
 const COMPARED: u32 = 100;
 /// 64 digits, `0x` and a line end.
 const MAX_KEY_BYTES: usize = 80;
+/// How often a person may mistype a key.
+const KEY_TRIES: usize = 3;
 /// Longer passwords than this are nobody's.
 const MAX_PASSWORD_BYTES: usize = 1_024;
 
@@ -91,9 +92,16 @@ fn import(place: &Place, args: &Import) -> Result<(), Failure> {
         return Err(VaultError::NoSpending.into());
     }
     place.enter_sandbox(&home, None)?;
+    let mut opened = vault.open_to_change(&answer.passphrase()?)?;
+    let keyring = Keyring::open(&opened.spending)?;
+    super::check_keys(&vault, &keyring)?;
     let key = brought.open(place, Reach::of(network))?;
     let payload = payload_of_import(&key)?;
-    let slot = put_in(&mut vault, answer, key, network)?;
+    if let Some(why) = speaks_against(vault.device(), &keyring, network, &payload)? {
+        return Err(Failure::new(Exit::Refused, "key", why));
+    }
+    let slot = opened.spending.import(key).ok_or(VaultError::NoSlotLeft)?;
+    vault.put_back(&opened)?;
     let address = Address::new(network, payload);
     let detail = format!("imported/{slot} {network} {address}");
     record(place, &home, &mut vault, (Ceremony::KeyImported, detail), BeforeGenesis::Refuse)?;
@@ -125,17 +133,16 @@ fn bring(place: &Place, args: &Import) -> Result<Brought, Failure> {
 impl Brought {
     fn open(self, place: &Place, reach: Reach) -> Result<ImportedKey, Failure> {
         match self {
-            Self::Hex(given) => {
-                let text = match given {
-                    Some(text) => text,
-                    None => place.console.hidden_words("The private key, 64 hex digits (not shown): ")?,
-                };
-                let digits = text.trim();
-                let mut bytes = Zeroizing::new([0; 32]);
-                hex::decode_to_slice(digits.strip_prefix("0x").unwrap_or(digits), &mut bytes[..]).map_err(
-                    |_| Failure::new(Exit::Refused, "key", "a private key is 64 hex digits, nothing else"),
-                )?;
-                Ok(ImportedKey::new(reach, bytes))
+            Self::Hex(Some(given)) => key_of_hex(&given, reach),
+            Self::Hex(None) => {
+                let ask = || place.console.hidden_words("The private key, 64 hex digits (not shown): ");
+                for _ in 1..KEY_TRIES {
+                    match key_of_hex(&ask()?, reach) {
+                        Err(error) => place.console.note(format_args!("  {error}. Once more.")),
+                        key => return key,
+                    }
+                }
+                key_of_hex(&ask()?, reach)
             }
             Self::File(file, given) => {
                 let password = match given {
@@ -151,23 +158,12 @@ impl Brought {
     }
 }
 
-/// Puts the key into the spending compartment, once nothing speaks against it. Nothing is written yet.
-fn put_in(
-    vault: &mut Vault,
-    answer: SpendingAnswer,
-    key: ImportedKey,
-    network: Network,
-) -> Result<u32, Failure> {
-    let mut opened = vault.open_to_change(&answer.passphrase()?)?;
-    let keyring = Keyring::open(&opened.spending)?;
-    super::check_keys(vault, &keyring)?;
-    let payload = payload_of_import(&key)?;
-    if let Some(why) = speaks_against(vault.device(), &keyring, network, &payload)? {
-        return Err(Failure::new(Exit::Refused, "key", why));
-    }
-    let slot = opened.spending.import(key).ok_or(VaultError::NoSlotLeft)?;
-    vault.put_back(&opened)?;
-    Ok(slot)
+fn key_of_hex(text: &str, reach: Reach) -> Result<ImportedKey, Failure> {
+    let digits = text.trim();
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits.strip_prefix("0x").unwrap_or(digits), &mut bytes[..])
+        .map_err(|_| Failure::new(Exit::Refused, "key", "a private key is 64 hex digits, nothing else"))?;
+    Ok(ImportedKey::new(reach, bytes))
 }
 
 /// Why this key must not sign on this network as well, if anything.

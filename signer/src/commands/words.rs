@@ -188,7 +188,7 @@ pub fn typed(place: &Place) -> Result<Gathered, Failure> {
             Err(error) if wrong + 1 == TRIES => return Err(error.into()),
             Err(error) => {
                 wrong += 1;
-                place.console.note(format_args!("  {error}. Once more."));
+                place.console.note(format_args!("  {error}.\n  Once more."));
                 continue;
             }
         }

@@ -17,6 +17,8 @@ pub const PICTURE_MAX_BYTES: usize = 8 << 20;
 pub struct Mjpeg<R> {
     name: PathBuf,
     bytes: R,
+    /// The start of the next picture has been read, where the last one broke off.
+    started: bool,
 }
 
 /// Where a picture's bytes led.
@@ -29,7 +31,7 @@ enum Cut {
 impl<R: BufRead> Mjpeg<R> {
     /// Nothing is read yet.
     pub const fn open(name: PathBuf, bytes: R) -> Self {
-        Self { name, bytes }
+        Self { name, bytes, started: false }
     }
 
     fn byte(&mut self) -> std::io::Result<Option<u8>> {
@@ -40,6 +42,9 @@ impl<R: BufRead> Mjpeg<R> {
 
     /// Passes over everything up to the start of a picture.
     fn seek_start(&mut self) -> std::io::Result<bool> {
+        if std::mem::take(&mut self.started) {
+            return Ok(true);
+        }
         let mut before = 0;
         while let Some(byte) = self.byte()? {
             if (before, byte) == (0xff, marker::START) {
@@ -61,7 +66,10 @@ impl<R: BufRead> Mjpeg<R> {
             match next {
                 None => return Ok(Cut::End),
                 Some(marker::NONE) => return Ok(Cut::Broken("no segment where one should begin")),
-                Some(marker::START) => return Ok(Cut::Broken("a picture begins within a picture")),
+                Some(marker::START) => {
+                    self.started = true;
+                    return Ok(Cut::Broken("a picture begins within a picture"));
+                }
                 Some(marker::END) => return Ok(Cut::Whole(picture)),
                 Some(marker) => {
                     if !self.segment(&mut picture)? {

@@ -214,3 +214,67 @@ impl Reading<'_> {
         Found { complete: self.transfers.into_complete(), status: self.status, damaged: self.damaged }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::Pictures;
+    use airlock_shared::frames::{Encoder, FrameSize, Luma, QrImage};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const PATIENCE: Duration = Duration::from_millis(150);
+
+    /// Frames of a transfer, then grey pictures for ever.
+    struct Endless {
+        frames: Vec<Luma>,
+    }
+
+    impl Pictures for Endless {
+        fn next(&mut self) -> Result<Option<Look>, CameraError> {
+            let grey = || Luma::new(60, 60, vec![128; 3600]).unwrap();
+            Ok(Some(Look::Picture(self.frames.pop().unwrap_or_else(grey))))
+        }
+    }
+
+    /// Hangs at its first pictures, as a reader may at a hostile one.
+    struct Hanging {
+        pictures: AtomicU32,
+        hangs: u32,
+    }
+
+    impl Scanner for Hanging {
+        fn scan(&self, picture: &Luma) -> Vec<String> {
+            if self.pictures.fetch_add(1, Ordering::Relaxed) < self.hangs {
+                std::thread::sleep(PATIENCE * 20);
+                return vec!["too late".to_owned()];
+            }
+            QrScanner.scan(picture)
+        }
+    }
+
+    fn endless(bytes: &[u8]) -> Source {
+        let encoder = Encoder::new(bytes, 1, FrameSize::default()).unwrap();
+        let frames =
+            encoder.frames().map(|text| QrImage::encode(&text, encoder.size()).unwrap().luma(3).unwrap());
+        Source::Camera(Box::new(Endless { frames: frames.collect() }))
+    }
+
+    #[test]
+    fn a_picture_that_hangs_the_reader_costs_that_picture_only() {
+        let bytes: Vec<u8> = (0..9000u32).map(|at| (at * at >> 3) as u8).collect();
+        let scanner = Arc::new(Hanging { pictures: AtomicU32::new(0), hangs: 2 });
+        let found = read_with(scanner, PATIENCE, endless(&bytes), &Wanted::one(1), &mut |_| {}).unwrap();
+        assert_eq!(found.complete.len(), 1);
+        assert_eq!(found.complete[0].1.bytes, bytes);
+        assert!(found.status.foreign == 0, "late answers are ignored");
+    }
+
+    #[test]
+    fn a_source_that_hangs_every_reader_is_given_up() {
+        let scanner = Arc::new(Hanging { pictures: AtomicU32::new(0), hangs: u32::MAX });
+        let started = Instant::now();
+        let ended = read_with(scanner, PATIENCE, endless(b"x"), &Wanted::any(), &mut |_| {});
+        assert!(matches!(ended, Err(QrError::TooSlow { .. })));
+        assert!(started.elapsed() < PATIENCE * 15);
+    }
+}

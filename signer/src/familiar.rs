@@ -9,7 +9,7 @@ use crate::review::ends;
 use airlock_shared::batch::Content;
 use airlock_shared::policy::Policy;
 use airlock_shared::{Address, BaseUnits};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// So many of the newest payments say what is usual; older ones no longer do.
 const RECENT_MAX: usize = 1_000;
@@ -26,7 +26,7 @@ pub enum Origin {
 /// The memory, as far as it concerns one batch.
 #[derive(Clone, Default, Debug)]
 pub struct Familiar {
-    addresses: BTreeSet<Address>,
+    addresses: HashSet<Address>,
     by_ends: BTreeMap<(String, String), (Address, Origin)>,
     recent: Vec<BaseUnits>,
 }
@@ -37,18 +37,24 @@ impl Familiar {
     pub fn of(journal: &Journal, policy: &Policy, content: &Content) -> Self {
         let digest = content.digest();
         let mut familiar = Self::default();
+        let near = near(content);
+        let know = |familiar: &mut Self, address: Address, origin| {
+            if near.contains(&head(&address)) {
+                familiar.know(address, origin);
+            }
+        };
         let before = journal.intents().iter().rev().filter(|intent| intent.content != digest);
         for record in before.map(|intent| &intent.record).filter(|record| record.network == content.network) {
-            record.items.iter().for_each(|item| familiar.know(item.destination, Origin::Paid));
+            record.items.iter().for_each(|item| know(&mut familiar, item.destination, Origin::Paid));
             if record.contract == content.asset.contract {
                 let room = RECENT_MAX.saturating_sub(familiar.recent.len());
                 familiar.recent.extend(record.items.iter().map(|item| item.amount).take(room));
             }
         }
         if let Some(listed) = policy.network(content.network) {
-            listed.wallets.iter().for_each(|entry| familiar.know(entry.wallet.address, Origin::Listed));
-            let listed = listed.destinations.iter().flat_map(|entry| &entry.addresses);
-            listed.for_each(|address| familiar.know(*address, Origin::Listed));
+            let wallets = listed.wallets.iter().map(|entry| entry.wallet.address);
+            let destinations = listed.destinations.iter().flat_map(|entry| entry.addresses.iter().copied());
+            wallets.chain(destinations).for_each(|address| know(&mut familiar, address, Origin::Listed));
         }
         familiar
     }
@@ -80,4 +86,18 @@ impl Familiar {
     pub fn recent(&self) -> &[BaseUnits] {
         &self.recent
     }
+}
+
+/// The first 16 bits of an address.
+fn head(address: &Address) -> u16 {
+    let [one, two, ..] = *address.payload();
+    u16::from_be_bytes([one, two])
+}
+
+/// What a look-alike of one of the batch's recipients can begin with. Spelling an address costs two hashes,
+/// and a journal holds millions; four hex digits are these 16 bits, and four base58 characters leave fewer
+/// than 2^176 of 2^200 values, so that these bits differ by one at most.
+fn near(content: &Content) -> HashSet<u16> {
+    let heads = content.items.iter().map(|item| head(&item.destination));
+    heads.flat_map(|head| [head.saturating_sub(1), head, head.saturating_add(1)]).collect()
 }

@@ -173,7 +173,8 @@ fn a_window_too_small_shows_no_page_and_counts_as_nothing_seen() {
     let world = World::new();
     let content = batch(&world, Network::TRON_DEV, 1);
     let mut screen = Screen::new(vec![sheet(&world, &content, None)]);
-    for size in [Size { columns: 20, rows: 9 }, Size { columns: 1, rows: 1 }, Size { columns: 200, rows: 9 }] {
+    for size in [Size { columns: 20, rows: 9 }, Size { columns: 1, rows: 1 }, Size { columns: 200, rows: 9 }]
+    {
         for key in [Key::End, Key::PageDown, Key::Tab, Key::End, Key::Tab, Key::Tab] {
             let page = text(&mut screen, size);
             assert!(page.starts_with("M"), "{page}");
@@ -262,5 +263,7 @@ fn an_item_id_of_sixty_four_bits_and_the_largest_amount_fit_a_line_of_their_own(
     let mut screen = Screen::new(vec![sheet(&world, &content, None)]);
     press(&mut screen, "i");
     let page = text(&mut screen, WINDOW).replace(['\n', ' '], "");
-    assert!(page.contains(&airlock_shared::BaseUnits::MAX.to_decimal(6)) && page.contains(&u64::MAX.to_string()));
+    assert!(
+        page.contains(&airlock_shared::BaseUnits::MAX.to_decimal(6)) && page.contains(&u64::MAX.to_string())
+    );
 }

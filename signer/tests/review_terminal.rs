@@ -81,7 +81,11 @@ impl Seat {
         while self.read(Instant::now() + Duration::from_millis(10)) {}
         let modes = tcgetattr(&self.theirs).unwrap().local_modes;
         assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
-        assert!(self.output.contains("\x1b[?25h\x1b[?1049l"), "cursor and screen come back: {:?}", self.output);
+        assert!(
+            self.output.contains("\x1b[?25h\x1b[?1049l"),
+            "cursor and screen come back: {:?}",
+            self.output
+        );
         status
     }
 }
@@ -125,8 +129,17 @@ impl Desk {
 
     fn sign(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock-signer"));
-        command.arg("--home").arg(self.world.home.root()).args(["--passphrase-file", "pass", "sign", "bundle.bin"]);
-        command.args(["--out", "reply"]).args(more).current_dir(self.world.folder.path()).env_remove("NO_COLOR");
+        command.arg("--home").arg(self.world.home.root()).args([
+            "--passphrase-file",
+            "pass",
+            "sign",
+            "bundle.bin",
+        ]);
+        command
+            .args(["--out", "reply"])
+            .args(more)
+            .current_dir(self.world.folder.path())
+            .env_remove("NO_COLOR");
         command
     }
 

@@ -173,8 +173,10 @@ fn bundle(bytes: &[u8], signer: Result<&Signer, &str>, now: u64) -> Result<(Insp
     let mut batches = Vec::new();
     for (number, envelope) in bundle.envelopes.iter().enumerate() {
         let accepted = examined.as_ref().and_then(|examined| examined.as_ref().ok());
-        let verdicts =
-            explained.as_ref().and_then(|explained| explained.batches.get(number)).map(|(_, verdicts)| verdicts.clone());
+        let verdicts = explained
+            .as_ref()
+            .and_then(|explained| explained.batches.get(number))
+            .map(|(_, verdicts)| verdicts.clone());
         let sheet = sheet(signer.ok(), envelope, number, accepted, verdicts.clone(), now);
         let mut batch = shown(&sheet, &envelope.approvals);
         batch.rules = verdicts.into_iter().flatten().map(rule_verdict).collect();

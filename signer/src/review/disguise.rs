@@ -72,8 +72,19 @@ fn mark(c: char) -> Option<Trick> {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             Some(Trick::Direction)
         }
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
-        | '\u{2060}'..='\u{2065}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2065}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
         | '\u{e0000}'..='\u{e0fff}' => Some(Trick::Invisible),
         '\u{2028}' | '\u{2029}' => Some(Trick::Control),
         c if c.is_control() => Some(Trick::Control),
@@ -126,7 +137,8 @@ mod tests {
 
     #[test]
     fn honest_text_in_any_one_alphabet_is_no_warning() {
-        for text in ["invoice 4711", "Überweisung", "Выплата", "Πληρωμή", "支払い 42", "fin de mois - É"] {
+        for text in ["invoice 4711", "Überweisung", "Выплата", "Πληρωμή", "支払い 42", "fin de mois - É"]
+        {
             assert_eq!(tricks(text), [], "{text}");
         }
     }
@@ -142,7 +154,11 @@ mod tests {
     #[test]
     fn letters_that_imitate_ours_are_named_with_the_letter() {
         assert_eq!(tricks("p\u{430}ypal"), [Trick::Mixed, Trick::Imitates('a')]);
-        assert_eq!(tricks("\u{441}\u{43e}\u{440}\u{443}"), [Trick::Imitates('c')], "all Cyrillic, reads as copy");
+        assert_eq!(
+            tricks("\u{441}\u{43e}\u{440}\u{443}"),
+            [Trick::Imitates('c')],
+            "all Cyrillic, reads as copy"
+        );
         assert_eq!(tricks("\u{ff21}cme"), [Trick::Imitates('A')], "full width");
         assert_eq!(tricks("\u{1d5d4}cme"), [Trick::Imitates('A')], "mathematical");
     }

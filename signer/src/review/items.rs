@@ -17,7 +17,8 @@ const NUMBER_COLUMNS: usize = 7;
 /// The rows of the items that are wanted.
 pub fn rows(sheet: &Sheet<'_>, wanted: impl Fn(usize) -> bool) -> Vec<Row> {
     let items = &sheet.content.items;
-    let amounts: Vec<_> = items.iter().map(|item| amount(item.amount, sheet.content.asset.decimals)).collect();
+    let amounts: Vec<_> =
+        items.iter().map(|item| amount(item.amount, sheet.content.asset.decimals)).collect();
     let whole = amounts.iter().map(|text| halves(text).0.len()).max().unwrap_or(0);
     let part = amounts.iter().map(|text| halves(text).1.len()).max().unwrap_or(0);
     let row = |(number, (item, text)): (usize, (&Item, &String))| {

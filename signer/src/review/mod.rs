@@ -8,6 +8,7 @@
 
 mod disguise;
 mod exceptions;
+mod find;
 mod items;
 mod pages;
 mod plain;
@@ -15,6 +16,7 @@ mod policy;
 mod row;
 pub mod screen;
 mod sheet;
+mod summary;
 mod text;
 
 pub use disguise::{Trick, tricks};

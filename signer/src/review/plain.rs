@@ -4,11 +4,12 @@
 //! nothing but printable ASCII; everything that the screen can show is here.
 
 use super::sheet::Sheet;
+use super::summary::summary;
 use super::{items, pages, row::Row};
 
 /// One batch: summary, exceptions, every item.
 pub fn batch(sheet: &Sheet<'_>) -> String {
-    let mut page = text(&pages::summary(sheet));
+    let mut page = text(&summary(sheet));
     page += "\nEXCEPTIONS\n";
     page += &text(&pages::exceptions(sheet));
     page += "\nITEMS\n";

@@ -96,7 +96,7 @@ fn show_bounds(page: &mut String, bounds: &Bounds) {
 /// Seconds, and days, hours and minutes where they come out even.
 fn duration(seconds: u64) -> String {
     let unit = [(86_400, "d"), (3_600, "h"), (60, "min")];
-    let even = unit.into_iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
+    let even = unit.into_iter().find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
     even.map_or(format!("{seconds} s"), |(length, unit)| format!("{seconds} s ({} {unit})", seconds / length))
 }
 

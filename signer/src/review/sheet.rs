@@ -4,13 +4,14 @@
 //! What must stay true: everything comes from the decoded content, the policy in force, the journal, and
 //! checks of this device; what the coordinator merely claims is either proven before or marked as a claim.
 
-use super::exceptions::{Exception, Weight, find};
+use super::exceptions::{Exception, Weight};
+use super::find::find;
 use crate::familiar::Familiar;
 use crate::session::{Standing, Verdicts};
 use airlock_shared::approval::proven::{FallenCounter, counted, proven};
 use airlock_shared::approval::{Approval, Proof, SeenHead};
 use airlock_shared::batch::Content;
-use airlock_shared::policy::{Policy, Quorum};
+use airlock_shared::policy::{Policy, Quorum, Rule};
 use airlock_shared::{Address, BaseUnits, Digest, PersonId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,6 +112,8 @@ pub struct Sheet<'a> {
     pub quorum: Option<Quorum>,
     /// How many rules were asked; `None` where there is no policy.
     pub rules: Option<usize>,
+    /// Passes the policy's question for independent devices, few as they are: passkeys suffice for such sums.
+    pub passkeys_suffice: bool,
     /// When the review began, UTC seconds.
     pub now: u64,
     /// What deserves a second look, the weightiest first.
@@ -138,9 +141,10 @@ impl<'a> Sheet<'a> {
             recipients: people.len(),
             first_seen: evidence.familiar.map(new),
             largest: largest.map(|(number, _)| number),
-            approvals,
             quorum: evidence.policy.map(|policy| policy.approvals),
             rules: evidence.verdicts.as_ref().map(Vec::len),
+            passkeys_suffice: passkeys_suffice(evidence, &approvals),
+            approvals,
             now: evidence.now,
             exceptions,
             tags,
@@ -182,6 +186,14 @@ impl<'a> Sheet<'a> {
             || item.account_nonce.is_some_and(number)
             || (!item.label.is_empty() && item.label.to_lowercase().contains(&wanted))
     }
+}
+
+fn passkeys_suffice(evidence: &Evidence<'_, '_>, approvals: &[Vouched]) -> bool {
+    let devices =
+        approvals.iter().filter(|one| one.how == How::Device && one.counted == Counted::Yes).count();
+    let few = evidence.policy.is_some_and(|policy| (devices as u64) < policy.approvals.independent);
+    let mut verdicts = evidence.verdicts.iter().flatten();
+    few && verdicts.any(|(rule, verdict)| *rule == Rule::IndependentApprovals && verdict.is_ok())
 }
 
 fn vouched(evidence: &Evidence<'_, '_>) -> Vec<Vouched> {

@@ -93,9 +93,9 @@ pub fn escaped_bytes(bytes: &[u8]) -> String {
 /// A length of time, from days down to seconds: `2 d 3 h`, `57 min 31 s`.
 pub fn duration(seconds: u64) -> String {
     match seconds {
-        ..60 => format!("{seconds} s"),
-        ..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        ..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
@@ -148,7 +148,10 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_move_the_cursor_or_turn_the_line_around() {
-        assert_eq!(escaped("pay \u{1b}[2J\u{202e}x\n\\\""), "\"pay \\u{1b}[2J\\u{202e}x\\u{a}\\u{5c}\\u{22}\"");
+        assert_eq!(
+            escaped("pay \u{1b}[2J\u{202e}x\n\\\""),
+            "\"pay \\u{1b}[2J\\u{202e}x\\u{a}\\u{5c}\\u{22}\""
+        );
         assert_eq!(escaped_bytes(&[0xff, 0x1b]), "not text: 0xff1b");
     }
 

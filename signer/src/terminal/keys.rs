@@ -118,27 +118,27 @@ mod tests {
 
     #[test]
     fn letters_arrows_and_pages_are_told_apart() {
-        assert_eq!(keys(b"a\x1b[A\x1bOB\x1b[5~\x1b[6~\r"), [
-            Key::Char('a'),
-            Key::Up,
-            Key::Down,
-            Key::PageUp,
-            Key::PageDown,
-            Key::Enter
-        ]);
+        assert_eq!(
+            keys(b"a\x1b[A\x1bOB\x1b[5~\x1b[6~\r"),
+            [Key::Char('a'), Key::Up, Key::Down, Key::PageUp, Key::PageDown, Key::Enter]
+        );
         assert_eq!(keys(b"\x1b"), [Key::Escape]);
         assert_eq!(keys(b"\x1b\x1b"), [Key::Escape, Key::Escape]);
     }
 
     #[test]
     fn sequences_that_nobody_knows_type_nothing() {
-        assert_eq!(keys(b"\x1b[200~\x1b[38;5;1mx\x1b[<0;1;2M\x1bq\xc3\xa9y"), [Key::Char('x'), Key::Char('y')]);
+        assert_eq!(
+            keys(b"\x1b[200~\x1b[38;5;1mx\x1b[<0;1;2M\x1bq\xc3\xa9y"),
+            [Key::Char('x'), Key::Char('y')]
+        );
     }
 
     #[test]
     fn any_bytes_end() {
         for seed in 0..=255_u8 {
-            let bytes: Vec<u8> = (0..200_u8).map(|place| place.wrapping_mul(seed).wrapping_add(seed)).collect();
+            let bytes: Vec<u8> =
+                (0..200_u8).map(|place| place.wrapping_mul(seed).wrapping_add(seed)).collect();
             assert!(keys(&bytes).len() <= bytes.len());
         }
     }

@@ -182,6 +182,7 @@ impl<'a> Show<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use airlock_shared::frames::{Decoder, Luma, Progress, QrScanner, Scanner as _};
 
     const WINDOW: Size = Size { columns: 80, rows: 24 };
 
@@ -202,6 +203,48 @@ mod tests {
             versions.push(shown.version().unwrap());
         }
         assert_eq!(versions, [5, 13, 20, 20, 6]);
+    }
+
+    #[test]
+    fn a_reader_reads_what_stands_on_the_screen() {
+        let payload = [7; 900];
+        let mut shown = show(&payload, Size { columns: 120, rows: 40 });
+        let mut decoder = Decoder::new();
+        let mut read = None;
+        for _ in 0..20 {
+            let picture = photograph(&shown.lines()[..39], 120);
+            let texts = QrScanner.scan(&picture);
+            assert_eq!(texts.len(), 1);
+            if let Ok(Progress::Complete(whole)) = decoder.receive(&texts[0]) {
+                read = Some(whole.bytes);
+                break;
+            }
+            shown.turn();
+        }
+        assert_eq!(read.as_deref(), Some(&payload[..]));
+    }
+
+    /// The screen with four pixels a module; what is not drawn is dark, as the theme may be.
+    fn photograph(lines: &[String], columns: usize) -> Luma {
+        let halves = |line: &String| -> Vec<(bool, bool)> {
+            let drawn = line.find('\x1b').unwrap_or(line.len());
+            let half = |(place, c): (usize, char)| match c {
+                '█' => (true, true),
+                '▀' => (true, false),
+                '▄' => (false, true),
+                _ => (place < drawn, place < drawn),
+            };
+            strip(line).chars().enumerate().map(half).collect()
+        };
+        let rows: Vec<_> = lines.iter().map(halves).collect();
+        let (width, height) = (4 * columns, 8 * lines.len());
+        let dark = |x: usize, y: usize| {
+            let half = rows[y / 8].get(x / 4).copied().unwrap_or((true, true));
+            if y % 8 < 4 { half.0 } else { half.1 }
+        };
+        let pixels =
+            (0..width * height).map(|place| if dark(place % width, place / width) { 0 } else { 255 });
+        Luma::new(width as u32, height as u32, pixels.collect()).unwrap()
     }
 
     #[test]

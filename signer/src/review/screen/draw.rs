@@ -55,7 +55,9 @@ impl Screen<'_> {
         let words = text.split(' ').fold(vec![String::new()], |mut lines: Vec<String>, word| {
             match lines.last_mut() {
                 Some(last) if last.is_empty() => word.clone_into(last),
-                Some(last) if last.len() + 1 + word.len() <= self.size.columns => *last += &format!(" {word}"),
+                Some(last) if last.len() + 1 + word.len() <= self.size.columns => {
+                    *last += &format!(" {word}")
+                }
                 _ => lines.push(word.to_owned()),
             }
             lines
@@ -101,7 +103,9 @@ impl Screen<'_> {
             _ => " Space on   b back   > page   / search items   ? keys   q leave",
         };
         let left = match &self.mode {
-            Mode::Searching(text) => return bar(&format!(" search: {text}_"), "Enter  Esc ", self.size.columns),
+            Mode::Searching(text) => {
+                return bar(&format!(" search: {text}_"), "Enter  Esc ", self.size.columns);
+            }
             Mode::Keys => " Any key goes back to the page",
             Mode::Leaving => " y leaves  any other key stays",
             Mode::Reading => reading,
@@ -148,10 +152,13 @@ impl Screen<'_> {
             let many = self.leaves.iter().skip(unread).filter(|leaf| !leaf.is_read()).count();
             lines.push(indented(&line("NOT YET", Tone::Look)));
             lines.push(line(
-                format!(" {} not been on the screen to the end; Enter goes there.", match many {
-                    1 => "1 page has".to_owned(),
-                    many => format!("{many} pages have"),
-                }),
+                format!(
+                    " {} not been on the screen to the end; Enter goes there.",
+                    match many {
+                        1 => "1 page has".to_owned(),
+                        many => format!("{many} pages have"),
+                    }
+                ),
                 Tone::Plain,
             ));
             return lines;

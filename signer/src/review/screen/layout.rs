@@ -28,9 +28,11 @@ pub fn fold_all(rows: &[Row], columns: usize) -> Vec<Folded> {
     for (number, row) in rows.iter().enumerate() {
         let lines = fold(row, columns);
         let last = lines.len() - 1;
-        all.extend(
-            lines.into_iter().enumerate().map(|(at, line)| Folded { row: number, last: at == last, line }),
-        );
+        all.extend(lines.into_iter().enumerate().map(|(at, line)| Folded {
+            row: number,
+            last: at == last,
+            line,
+        }));
     }
     all
 }
@@ -116,7 +118,10 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_at_any_width() {
-        let row = Row::fact("memo").piece("x".repeat(90)).words("and some words to fold").piece("0x aaaa bbbb cccc");
+        let row = Row::fact("memo")
+            .piece("x".repeat(90))
+            .words("and some words to fold")
+            .piece("0x aaaa bbbb cccc");
         let dense = |text: &str| text.replace(' ', "");
         for columns in 1..120 {
             let lines = text(&fold(&row, columns));

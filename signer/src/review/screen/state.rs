@@ -13,6 +13,7 @@ use super::layout::{Folded, fold_all};
 use crate::review::exceptions::{Exception, Weight};
 use crate::review::row::Row;
 use crate::review::sheet::Sheet;
+use crate::review::summary::summary;
 use crate::review::{items, pages};
 use crate::terminal::{Key, Size};
 use airlock_shared::{Digest, words};
@@ -101,7 +102,7 @@ impl<'a> Screen<'a> {
             add(Page::Bundle, pages::bundle(&sheets));
         }
         for (number, sheet) in sheets.iter().enumerate() {
-            add(Page::Summary(number), pages::summary(sheet));
+            add(Page::Summary(number), summary(sheet));
             add(Page::Exceptions(number), pages::exceptions(sheet));
             add(Page::Items(number), items::rows(sheet, |_| true));
         }
@@ -158,8 +159,12 @@ impl<'a> Screen<'a> {
     fn reading_key(&mut self, key: Key) {
         let page = self.body_rows().max(1);
         match key {
-            Key::Char(' ') | Key::PageDown | Key::Enter if self.top + page >= self.folded.len() => self.turn(1),
-            Key::Char(' ') | Key::PageDown | Key::Enter => self.scroll(page.saturating_sub(1).max(1) as isize),
+            Key::Char(' ') | Key::PageDown | Key::Enter if self.top + page >= self.folded.len() => {
+                self.turn(1)
+            }
+            Key::Char(' ') | Key::PageDown | Key::Enter => {
+                self.scroll(page.saturating_sub(1).max(1) as isize)
+            }
             Key::Char('b') | Key::PageUp if self.top == 0 => self.turn(-1),
             Key::Char('b') | Key::PageUp => self.scroll(-(page.saturating_sub(1).max(1) as isize)),
             Key::Char('j') | Key::Down => self.scroll(1),

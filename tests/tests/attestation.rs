@@ -105,6 +105,10 @@ fn a_partner_is_satisfied(world: &World, answer: &Value) {
     assert_ne!(by_python(world, answer, stranger), Some(true));
     let other = world.wallets_on(TRON).unwrap().hot.to_string();
     assert_eq!(verified(world, answer, signer, &other), Some(3), "the proof is for another address");
+    let mut longer = answer.clone();
+    longer["proof"]["audit_path"].as_array_mut().unwrap().push(json!("00".repeat(32)));
+    assert_ne!(by_python(world, &longer, signer), Some(true), "a path that goes on above the root");
+    assert_eq!(verified(world, &longer, signer, address), Some(3));
     for (place, value) in [
         ("/address", json!(other)),
         ("/proof/index", json!(1)),

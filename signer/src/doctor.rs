@@ -90,6 +90,7 @@ pub fn home(root: &Path, seen: &Machine, now: u64) -> Vec<Finding> {
     findings.push(private_files(&files));
     findings.push(left_behind(&files));
     findings.push(free_space(root));
+    findings.push(journal(&home));
     findings.push(clock(&home, now));
     findings.push(vault_memory(&home, seen));
     findings
@@ -280,12 +281,29 @@ fn free_space(root: &Path) -> Finding {
     }
 }
 
+/// Will this signer sign at all? Whether it is locked stands in the vault, which is not opened here.
+fn journal(home: &Home) -> Finding {
+    if !home.vault().exists() {
+        return Finding::note("journal", "no vault", "");
+    }
+    match journal::told(home) {
+        Err(error) => Finding::mend("journal", error, "run `journal verify`"),
+        Ok(told) if !told.begun => Finding::mend(
+            "journal",
+            "empty or not there: nothing is signed",
+            "after a restore, `genesis install` what the custodians signed; else bring its newest copy back",
+        ),
+        Ok(told) if told.unknown_head => Finding::mend(
+            "journal",
+            "a coordinator has shown a head that is not in it: rolled back, or another signer is at work",
+            "`journal show` says whether this signer is locked; custodians unlock it by `genesis install`",
+        ),
+        Ok(_) => Finding::fine("journal", "begun; every head that was shown is in it"),
+    }
+}
+
 fn clock(home: &Home, now: u64) -> Finding {
     if !home.journal().exists() {
-        if home.vault().exists() {
-            let advice = "bring the newest copy of the journal back; nothing is signed without it";
-            return Finding::mend("clock", "the vault is here, its journal is not", advice);
-        }
         return Finding::note("clock", "no journal to compare with", "");
     }
     match journal::last_time(home) {

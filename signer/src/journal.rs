@@ -21,6 +21,7 @@ use airlock_shared::memory::Memory;
 pub use beside::Beside;
 use beside::{decode, encode};
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -313,6 +314,12 @@ impl Journal {
         self.terms.iter().map(|(_, genesis)| genesis)
     }
 
+    /// What was made up to then may have been signed in a history that this journal has lost, UTC seconds; 0
+    /// if it has lost none.
+    pub fn lost_until(&self) -> u64 {
+        self.terms().map(|genesis| genesis.made_at).max().unwrap_or(0)
+    }
+
     /// Where custodians' terms with this digest came into force.
     pub fn place_of_terms(&self, digest: &Digest) -> Option<Anchor> {
         self.terms.iter().rev().find(|(_, genesis)| genesis.digest() == *digest).map(|(place, _)| *place)
@@ -477,4 +484,34 @@ pub fn last_time(home: &Home) -> Result<Option<u64>, JournalError> {
     let number = opened.entries.len();
     let last = opened.entries.last().map(|bytes| decode(number, bytes)).transpose()?;
     Ok(last.map(|(entry, _)| entry.time))
+}
+
+/// What both chains say without a passphrase, unverified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Has the journal an entry? Beside an empty one nothing is signed.
+    pub begun: bool,
+    /// Was a head refused that the journal does not hold, since custodians last decided where it goes on?
+    pub unknown_head: bool,
+}
+
+/// For the doctor, who asks for no passphrase: only the vault knows whether the signer is locked.
+pub fn told(home: &Home) -> Result<Told, JournalError> {
+    let entries = |path: &Path, file| -> Result<Vec<Entry>, JournalError> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let opened = Records::open(path, file, Access::Read, |_| true)?;
+        (1..)
+            .zip(&opened.entries)
+            .map(|(number, bytes)| decode(number, bytes).map(|(entry, _)| entry))
+            .collect()
+    };
+    let journal = entries(&home.journal(), File::Journal)?;
+    let refusals = entries(&home.refusals(), File::Refusals)?;
+    let decided = |event: &Event| matches!(event, Event::Reanchored { .. } | Event::Genesis { .. });
+    let decided = journal.iter().rev().find(|entry| decided(&entry.event)).map_or(0, |entry| entry.time);
+    let unknown = |event: &Event| matches!(event, Event::Refused { code, .. } if code == HEAD_UNKNOWN);
+    let unknown_head = refusals.iter().any(|entry| entry.time >= decided && unknown(&entry.event));
+    Ok(Told { begun: !journal.is_empty(), unknown_head })
 }

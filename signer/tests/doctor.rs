@@ -4,6 +4,8 @@
 
 mod world;
 
+use airlock_shared::Network;
+use airlock_shared::envelope::Envelope;
 use airlock_signer::doctor::{self, Finding, Verdict};
 use airlock_signer::home::temporary_of;
 use airlock_signer::machine::Machine;
@@ -117,7 +119,8 @@ fn each_thing_wrong_with_a_home_is_named() {
     symlink(world.folder.path().join("elsewhere"), world.home.policy()).unwrap();
     assert_eq!(of(&look(NOW), "files").verdict, Verdict::Mend);
     std::fs::rename(world.home.journal(), world.folder.path().join("journal")).unwrap();
-    assert_eq!(of(&look(NOW), "clock").verdict, Verdict::Mend);
+    assert_eq!(of(&look(NOW), "journal").verdict, Verdict::Mend);
+    assert!(of(&look(NOW), "journal").advice.contains("genesis install"));
     let small = Machine { memory_available_kib: Some(1_000), ..seen.clone() };
     let findings = doctor::home(world.home.root(), &small, NOW);
     assert_eq!(of(&findings, "vault_memory").verdict, Verdict::Mend);
@@ -127,4 +130,27 @@ fn each_thing_wrong_with_a_home_is_named() {
     assert_eq!(of(&look(NOW), "home").verdict, Verdict::Mend);
     let nowhere = doctor::home(&world.folder.path().join("nowhere"), &seen, NOW);
     assert_eq!(of(&nowhere, "home").verdict, Verdict::Note);
+}
+
+#[test]
+fn a_signer_that_was_shown_a_foreign_head_may_be_locked_and_is_told_so() {
+    let world = World::new();
+    let seen = Machine::read(sound().path());
+    let look = || of(&doctor::home(world.home.root(), &seen, NOW), "journal").clone();
+    assert_eq!(look().verdict, Verdict::Fine);
+    let mut envelope = world.envelope(world.content(Network::EVM_DEV, 1));
+    envelope.heads[0].head = airlock_shared::Digest::of("airlock:test:1", b"another history");
+    let bytes = world::bundle(vec![Envelope::seal(
+        envelope.content.clone(),
+        envelope.approvals.clone(),
+        envelope.heads.clone(),
+        &world::key(9),
+    )]);
+    let mut signer = world.signer();
+    let examined = signer.examine(&bytes, NOW).err().unwrap();
+    assert_eq!(examined.refusal.code, "head.unknown");
+    signer.refuse(*examined, NOW).unwrap();
+    drop(signer);
+    assert_eq!(look().verdict, Verdict::Mend);
+    assert!(look().advice.contains("journal show"));
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures in a release build and prints one line of JSON per figure: {"figure","value","unit","limit","ratio"}.
-# `scripts/bench.sh frames`: bytes per withdrawal, frames and seconds across the gap. `scripts/bench.sh signing`:
-# items per second through the signer. Without a name, both. docs/performance.md explains each figure.
+# `scripts/bench.sh frames`: bytes per withdrawal, frames and seconds across the gap, pictures read. `scripts/bench.sh signing`:
+# items per second through the signer. `scripts/bench.sh audit`: items per second through an audit. Without a name, all.
+# docs/performance.md explains each figure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,20 +17,26 @@ frames() {
     example airlock-shared batch_bench
     read -r request reply <<<"$(example airlock-shared batch_bench --sizes)"
     example airlock-shared frames_bench "$request" "$reply"
+    example airlock-shared frames_bench_pictures
 }
 
 signing() {
     example airlock-signer signing_bench
 }
 
+audit() {
+    example airlock-signer audit_bench
+}
+
 case "${1:-all}" in
-frames | signing) "$1" ;;
+frames | signing | audit) "$1" ;;
 all)
     frames
     signing
+    audit
     ;;
 *)
-    echo "usage: scripts/bench.sh [frames | signing]" >&2
+    echo "usage: scripts/bench.sh [frames | signing | audit]" >&2
     exit 2
     ;;
 esac

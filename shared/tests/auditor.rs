@@ -209,7 +209,7 @@ fn alterations(original: &[u8], place: usize) -> Vec<(String, Vec<u8>)> {
     altered
 }
 
-/// X3. A debug build looks at every 61st byte; `scripts/test.sh --every-byte` at all of them in a release build.
+/// X3. A debug build looks at every 61st byte; `scripts/every-byte.sh` at all of them in a release build.
 #[test]
 fn any_changed_added_or_removed_byte_is_found_and_its_place_named() {
     let stride = if std::env::var_os("AIRLOCK_EVERY_BYTE").is_some() { 1 } else { 61 };

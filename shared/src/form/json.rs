@@ -10,6 +10,11 @@ use std::fmt::Write as _;
 /// The canonical JSON of a document of the kind `name`, version `version`.
 pub fn to_json<F: Form>(name: &str, version: u64, document: &F) -> String {
     let mut text = String::new();
+    write_document(&mut text, name, version, document);
+    text
+}
+
+fn write_document<F: Form>(text: &mut String, name: &str, version: u64, document: &F) {
     let mut fields = vec![
         (0, "format".to_owned(), Node::Text(name.to_owned())),
         (0, "version".to_owned(), Node::Uint(version)),
@@ -17,18 +22,20 @@ pub fn to_json<F: Form>(name: &str, version: u64, document: &F) -> String {
     if let Node::Map(own) = Writer::node(document, Spelling::Json) {
         fields.extend(own);
     }
-    write_json(&mut text, &Node::Map(fields), 0);
+    write_json(text, &Node::Map(fields), 0);
     text.push('\n');
-    text
 }
 
 /// Writing to a `String` cannot fail.
 fn write_json(to: &mut String, node: &Node, indent: usize) {
     let break_line = |to: &mut String, indent: usize| {
-        let _infallible = write!(to, "\n{:width$}", "", width = 2 * indent);
+        to.push('\n');
+        (0..indent).for_each(|_| to.push_str("  "));
     };
     match node {
-        Node::Uint(value) => to.push_str(&value.to_string()),
+        Node::Uint(value) => {
+            let _infallible = write!(to, "{value}");
+        }
         Node::Flag(value) => to.push_str(if *value { "true" } else { "false" }),
         Node::Text(text) => push_json_text(to, text),
         Node::Bytes(bytes) => push_json_text(to, &hex::encode(bytes)),
@@ -59,14 +66,23 @@ fn write_json(to: &mut String, node: &Node, indent: usize) {
     }
 }
 
+/// Nearly every text is printable ASCII, which is written as it is; the rest has serde_json's escapes.
 fn push_json_text(to: &mut String, text: &str) {
+    if text.bytes().all(|c| matches!(c, b' '..=b'~') && c != b'"' && c != b'\\') {
+        to.push('"');
+        to.push_str(text);
+        to.push('"');
+        return;
+    }
     to.push_str(&serde_json::Value::from(text).to_string());
 }
 
 /// Reads a document of the kind `name` and version `version` from its canonical JSON.
 pub fn from_json<F: Form>(name: &'static str, version: u64, bytes: &[u8]) -> Result<F, FormError> {
     let document = from_foreign_json(name, version, bytes)?;
-    same(name, bytes, to_json(name, version, &document).as_bytes())?;
+    let mut canonical = String::with_capacity(bytes.len());
+    write_document(&mut canonical, name, version, &document);
+    same(name, bytes, canonical.as_bytes())?;
     Ok(document)
 }
 

@@ -13,7 +13,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 /// Reads an export. What is wrong with it goes into the report, and then there are no books to match.
-pub fn open(path: &Path, coordinators: &[Identity], folder: &mut Folder, report: &mut Report) -> Option<Books> {
+pub fn open(
+    path: &Path,
+    coordinators: &[Identity],
+    folder: &mut Folder,
+    report: &mut Report,
+) -> Option<Books> {
     let name = plain(&path.display().to_string());
     match read(path, coordinators, folder, report) {
         Ok(books) => Some(books),
@@ -41,7 +46,8 @@ fn read(
             break;
         }
         // A last line without its line feed is not the canonical spelling; the reader sees it as too short.
-        let body = line.strip_suffix(b"\n").ok_or("the last line does not end in a line feed, or is too long")?;
+        let body =
+            line.strip_suffix(b"\n").ok_or("the last line does not end in a line feed, or is too long")?;
         if let Some(entry) = books.take(body).map_err(|error| error.to_string())? {
             if let Err(found) = folder.add_entry(&entry) {
                 report.about(None, &found.to_string());

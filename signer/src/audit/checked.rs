@@ -6,7 +6,6 @@ use airlock_shared::document::{self, Document as _, kind_of};
 use airlock_shared::envelope::{Receipt, Replies, SignedBatch};
 use airlock_shared::genesis::SignedGenesis;
 use airlock_shared::roles::auditor::{Pins, Report, audit, check_receipt};
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
 /// A file with what it turned out to be.
@@ -45,9 +44,6 @@ pub fn check(one: &Indexed, path: &Path, pins: &Pins) -> Checked {
 
 fn verify(one: &Indexed, path: &Path, pins: &Pins) -> Result<Document, String> {
     let bytes = intake::read(path).map_err(|error| plain(&error.to_string()))?;
-    if <[u8; 32]>::from(Sha256::digest(&bytes)) != one.sha256 {
-        return Err("changed while it was read".to_owned());
-    }
     let said = |error: &dyn std::fmt::Display| plain(&error.to_string());
     match kind(&bytes) {
         Some(Replies::NAME) => {
@@ -64,8 +60,10 @@ fn verify(one: &Indexed, path: &Path, pins: &Pins) -> Result<Document, String> {
         _ => {
             let file: SignedBatch = document::read(&bytes).map_err(|error| said(&error))?;
             let report = audit(&file, pins).map_err(|finding| said(&finding))?;
-            if report.signers.first().is_some_and(|signer| signer.as_bytes()[..] != one.order.0[..]) {
-                return Err("its place in the journal cannot be read".to_owned());
+            if report.order().is_some_and(|(signer, sequence)| {
+                (&signer.as_bytes()[..], sequence) != (&one.order.0[..], one.order.1)
+            }) {
+                return Err("its place in the journal changed while it was read".to_owned());
             }
             Ok(Document::Batch(Box::new(Batch { file, report })))
         }

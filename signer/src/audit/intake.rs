@@ -1,15 +1,13 @@
 //! The files of an audit: which there are, what each says it is, and in which order they are judged.
 //!
-//! Called by `audit`. Two passes: the first reads every file and keeps only its digest and its place in the
-//! signer's journal; the second, in that order, decodes and judges a few at a time, so that memory does not
-//! grow with the folder. What must stay true: the first pass believes nothing, a wrong place in the order is
-//! found by the second; a file that changes between the two is a finding; lengths are bounded before anything
-//! is read.
+//! Called by `audit`. Two passes: the first reads every file and keeps only its place in the signer's journal;
+//! the second, in that order, decodes and judges a few at a time, so that memory does not grow with the folder.
+//! What must stay true: the first pass believes nothing, a place that is not the verified one is a finding of
+//! the second, also in a file that changed between the two; lengths are bounded before anything is read.
 
 use crate::qr::QrError;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
@@ -84,8 +82,6 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> QrError + '_ {
 pub struct Indexed {
     /// Its place in [`Listed::files`].
     pub place: usize,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
     /// How many bytes.
     pub bytes: u64,
     /// Whose journal and which entry of it, as the file says; nothing for what is no signed batch.
@@ -124,14 +120,7 @@ pub fn index(files: &[PathBuf]) -> (Vec<Indexed>, Vec<(usize, QrError)>) {
 fn index_one(place: usize, path: &Path) -> Result<Indexed, QrError> {
     let bytes = read(path)?;
     let order = if bytes.starts_with(b"AIRL") { order_in_binary(&bytes) } else { order_in_json(&bytes) };
-    let sha256 = Sha256::digest(&bytes).into();
-    Ok(Indexed { place, sha256, bytes: bytes.len() as u64, order: order.unwrap_or_default() })
-}
-
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, default)]
-    replies: Vec<ReplyHead<'a>>,
+    Ok(Indexed { place, bytes: bytes.len() as u64, order: order.unwrap_or_default() })
 }
 
 #[derive(Deserialize)]
@@ -169,8 +158,13 @@ struct EventHead<'a> {
 
 /// The signer and the entry that counts the batch as signed: its intent, else the receipt's own entry.
 fn order_in_json(bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
-    let head: Head<'_> = serde_json::from_slice(bytes).ok()?;
-    let receipt = head.replies.into_iter().next()?.receipt;
+    // In the one canonical spelling this line opens the replies and stands nowhere else.
+    const REPLIES: &str = "\n  \"replies\": ";
+    let text = std::str::from_utf8(bytes).ok()?;
+    let replies = &text[text.find(REPLIES)? + REPLIES.len()..];
+    let mut json = serde_json::Deserializer::from_str(replies);
+    let replies = Vec::<ReplyHead<'_>>::deserialize(&mut json).ok()?;
+    let receipt = replies.into_iter().next()?.receipt;
     let intent = receipt.unacknowledged.iter().find(|entry| {
         entry.event.event == "intent" && entry.event.content.as_deref() == Some(&*receipt.content)
     });

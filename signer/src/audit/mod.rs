@@ -170,7 +170,10 @@ impl Work<'_> {
     fn told(&self, found: &Contradiction) -> String {
         match found {
             Contradiction::Duplicate { first } => {
-                format!("the same batch as {}, which may not stand in the folder twice", self.report.name(*first))
+                format!(
+                    "the same batch as {}, which may not stand in the folder twice",
+                    self.report.name(*first)
+                )
             }
             Contradiction::Item { first, .. } => plain(&format!("{found}: {}", self.report.name(*first))),
             found => plain(&found.to_string()),

@@ -42,6 +42,16 @@ pub struct Report {
     pub signed_at: u64,
     /// What the intent covers, as the signer's memory keeps it; none of a refusal.
     pub record: Option<Record>,
+    /// For each signer in order, the journal entry that counts the batch as signed: its intent, or what the
+    /// receipt shows instead.
+    pub places: Vec<u64>,
+}
+
+impl Report {
+    /// Where the file belongs in the order of a folder.
+    pub fn order(&self) -> Option<(Identity, u64)> {
+        self.signers.first().copied().zip(self.places.first().copied())
+    }
 }
 
 /// The rules that need nothing but the file, and are costly: they are asked here. [`super::Folder`] asks the others.
@@ -186,6 +196,7 @@ pub fn audit(file: &SignedBatch, pins: &Pins) -> Result<Report, Finding> {
         signatures: 0,
         signed_at: 0,
         record: None,
+        places: Vec::new(),
     };
     for (index, reply) in file.replies.iter().enumerate() {
         check_signer(file, index, &reply.receipt)?;
@@ -193,6 +204,7 @@ pub fn audit(file: &SignedBatch, pins: &Pins) -> Result<Report, Finding> {
             return Err(Finding::Approvals { reply: index });
         }
         report.signers.push(reply.receipt.signer());
+        report.places.push(intent_of(&reply.receipt).unwrap_or(&reply.receipt.entry).sequence);
         report.signed_at = intent_of(&reply.receipt).map_or(reply.receipt.time, |entry| entry.time);
         if let Outcome::Refused { code, .. } = &reply.receipt.outcome {
             check_refusal(index, reply, &digest)?;

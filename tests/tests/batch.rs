@@ -11,7 +11,7 @@ use airlock_coordinator::app::App;
 use airlock_coordinator::batches::accept::{self, Judged, Verdict};
 use airlock_coordinator::batches::create::{self, Made};
 use airlock_coordinator::batches::store::{self, Batch};
-use airlock_coordinator::batches::{self, BatchError, approve, close, exchange, file};
+use airlock_coordinator::batches::{self, BatchError, approve, close, exchange, file, passkey};
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
@@ -23,6 +23,7 @@ use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
 use airlock_coordinator::withdrawals::{self, WithdrawalError, approval, attempts};
 use airlock_devnet::{ChainHandle, Devnet, DevnetConfig, Faults};
 use airlock_shared::approval::digest_of;
+use airlock_shared::approval::passkey::base64url;
 use airlock_shared::batch::{Asset, Content, Context, Kind, Wallet};
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{
@@ -30,20 +31,24 @@ use airlock_shared::envelope::{
 };
 use airlock_shared::hd::MasterKey;
 use airlock_shared::identity::{Custodian, CustodianSignature, Identity, IdentitySignature, Roster};
-use airlock_shared::journal::{Chain, Entry, Event};
+use airlock_shared::journal::{Chain, Entry, Event, Record};
 use airlock_shared::policy::{
-    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, Machine, NetworkPolicy, PayingWallet, Policy, Quorum,
-    SignedPolicy, Window, WithdrawalsTo,
+    Allowance, Approver, AssetPolicy, Bounds, FeeCaps, Machine, NetworkPolicy, Passkey, PasskeyTerms,
+    PayingWallet, Policy, Quorum, SignedPolicy, UserVerification, Window, WithdrawalsTo,
 };
 use airlock_shared::roles::{approver, auditor, creator, signer};
 use airlock_shared::wallet::{Role, key_path};
 use airlock_shared::{Address, BaseUnits, Digest, MinorUnits, Network, PersonId, Profile, words};
 use ed25519_dalek::SigningKey;
-use serde_json::json;
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+use serde_json::{Value, json};
+use sha2::Digest as _;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 /// Selector of the tokens' `pause()`.
 const PAUSE: &str = "8456cb59";
+/// Every entry of a story's journal is of this second.
+const JOURNAL_TIME: u64 = 1_000;
 
 /// A signer with real keys and as much honesty as a story wants.
 struct Signer {
@@ -79,7 +84,7 @@ impl Signer {
     }
 
     fn write(&mut self, event: Event) -> Entry {
-        let entry = Entry::next(Chain::Journal, self.journal.last(), 1_000, event, &self.key);
+        let entry = Entry::next(Chain::Journal, self.journal.last(), JOURNAL_TIME, event, &self.key);
         self.journal.push(entry.clone());
         entry
     }
@@ -88,12 +93,14 @@ impl Signer {
         let replies = bundle.envelopes.iter().map(|envelope| {
             let content = &envelope.content;
             let (digest, approvals) = (content.digest(), digest_of(&envelope.approvals));
-            self.write(Event::Intent { content: digest, approvals, record: Digest::ZERO });
+            let transactions = creator::transactions(content).unwrap();
+            let ids = |item: usize| transactions[item].iter().filter_map(|one| one.tx_id()).collect();
+            let record = Record::of(content, JOURNAL_TIME, ids).unwrap().digest();
+            self.write(Event::Intent { content: digest, approvals, record });
             let source = content.source.unwrap();
             let path = key_path(content.network, source.role, source.index).unwrap();
             let key = self.master.signing_key(path).unwrap();
-            let signatures: Vec<_> = creator::transactions(content)
-                .unwrap()
+            let signatures: Vec<_> = transactions
                 .iter()
                 .flat_map(|levels| signer::sign_item(levels, source.address, &key).unwrap())
                 .collect();
@@ -276,10 +283,14 @@ impl Scene {
             approvers: vec![Approver {
                 person: person("carol"),
                 device: Some(Identity::of(&self.approver)),
-                passkeys: Vec::new(),
+                passkeys: vec![carols_passkey()],
             }],
             approvals: Quorum { required: 1, independent: 1, reissue_independent: 1 },
-            passkeys: None,
+            passkeys: Some(PasskeyTerms {
+                rp_id: "localhost".to_owned(),
+                origins: vec![ORIGIN.to_owned()],
+                user_verification: UserVerification::Required,
+            }),
             bounds: Bounds {
                 items_max: 100,
                 bundle_max: 4,
@@ -290,10 +301,7 @@ impl Scene {
                 item_ahead_max: 100_000,
                 nonce_ahead_max: 1_000,
             },
-            machine: Machine {
-                network_interfaces: Allowance::Allowed,
-                partial_sandbox: Allowance::Allowed,
-            },
+            machine: Machine { network_interfaces: Allowance::Allowed, partial_sandbox: Allowance::Allowed },
             windows: Window::ALWAYS.to_vec(),
             networks: vec![
                 rules(Network::EVM_DEV, evm),
@@ -988,6 +996,72 @@ fn nothing_leaves_without_enough_approvals_and_the_creator_never_counts() {
             assert!(matches!(refused, Err(BatchError::Approval(_))), "{name}");
         }
         scene.approve(&batch).await;
+        exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
+    });
+}
+
+/// The page on which passkeys are used.
+const ORIGIN: &str = "http://localhost:8380";
+
+fn authenticator() -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap()
+}
+
+fn carols_passkey() -> Passkey {
+    let public_key = authenticator().verifying_key().to_sec1_point(false);
+    Passkey { credential: vec![3; 16], public_key: public_key.as_bytes().try_into().unwrap() }
+}
+
+/// What a browser answers to `options`: the credential's `toJSON()`.
+fn asserted(person: &str, options: &Value) -> passkey::Asserted {
+    let client =
+        json!({"type": "webauthn.get", "challenge": options["challenge"], "origin": ORIGIN}).to_string();
+    let mut data = sha2::Sha256::digest(options["rpId"].as_str().unwrap()).to_vec();
+    data.extend([5, 0, 0, 0, 1]);
+    let signed = [&data[..], &sha2::Sha256::digest(&client)].concat();
+    let signature: p256::ecdsa::Signature =
+        authenticator().sign_prehash(&sha2::Sha256::digest(signed)).unwrap();
+    let id = options["allowCredentials"][0]["id"].clone();
+    serde_json::from_value(json!({"person": person, "credential": {
+        "id": id, "rawId": id, "type": "public-key", "clientExtensionResults": {},
+        "authenticatorAttachment": "platform",
+        "response": {"clientDataJSON": base64url(client.as_bytes()), "authenticatorData": base64url(&data),
+            "signature": base64url(signature.to_der().as_bytes()), "userHandle": null},
+    }}))
+    .unwrap()
+}
+
+#[test]
+fn a_passkey_approves_and_the_same_persons_device_counts_in_its_place() {
+    on_each_database(|scene| async move {
+        scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
+        let batch = scene.batch(Network::TRON_DEV).await;
+        let accept = async |asserted: passkey::Asserted| {
+            let reply = asserted.reply(&batch).unwrap();
+            approve::accept_replies(&scene.app, &batch.id, vec![reply], "operator:olga").await
+        };
+        let mut reader = scene.app.db.reader().await.unwrap();
+        let options = passkey::options(&mut reader, &batch, "carol").await.unwrap().unwrap();
+        assert_eq!(options["challenge"], base64url(batch.content_digest.as_bytes()));
+        assert!(passkey::options(&mut reader, &batch, "olga").await.unwrap().is_none());
+        drop(reader);
+
+        let mut elsewhere = options.clone();
+        elsewhere["challenge"] = json!(base64url(&[7; 32]));
+        for (person, options) in [("carol", &elsewhere), ("olga", &options), ("mallory", &options)] {
+            let refused = accept(asserted(person, options)).await;
+            assert!(matches!(refused, Err(BatchError::Approval(_))), "{person}: {refused:?}");
+        }
+        for _ in 0..2 {
+            let given = accept(asserted("carol", &options)).await.unwrap();
+            assert_eq!(given.iter().map(|one| one.proof.method()).collect::<Vec<_>>(), ["passkey"]);
+        }
+        // The policy asks for a device here; carol's own may still approve, and then counts.
+        let early = exchange::seal(&scene.app, vec![batch.id.clone()], "operator:olga").await;
+        assert!(matches!(early, Err(BatchError::Policy(_))));
+        scene.approve(&batch).await;
+        let given = accept(asserted("carol", &options)).await.unwrap();
+        assert_eq!(given.iter().map(|one| one.proof.method()).collect::<Vec<_>>(), ["device"]);
         exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
     });
 }

@@ -122,3 +122,16 @@ fn a_network_is_accepted_by_the_sentence_and_put_on_record() {
         assert!(desk.all_ceremonies().iter().any(|(kind, _)| kind == "network_override"));
     }
 }
+
+#[test]
+fn a_machine_that_gives_too_little_memory_is_told_what_opening_takes() {
+    let desk = Desk::empty();
+    let dear = "init --name a --profile dev --kdf-memory-kib 400000 --kdf-passes 1 --mnemonic-fd 3 3>words";
+    answer(&desk.run(dear));
+    let (exit, code, message) = error(&desk.run_limited(300_000, "identity"));
+    assert_eq!((exit, code.as_str()), (4, "too_little_memory"));
+    assert!(message.contains("400000 KiB"), "{message}");
+    let refused =
+        desk.run_in("more", "init --name a --profile dev --kdf-memory-kib 1048577 --mnemonic-fd 3 3>words");
+    assert_eq!(error(&refused).1, "excessive_kdf");
+}

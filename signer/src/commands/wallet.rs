@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::keys::{Keyring, payload_of_import};
 use crate::vault::keystore::{self, KeystoreError};
 use crate::vault::{
-    Device, Imported, ImportedKey, Label, Labelled, MAX_LABELS, MAX_RETIRED, Reach, Vault, VaultError,
+    Device, Imported, ImportedKey, Label, Labelled, MAX_LABELS, MAX_RETIRED, Reach, VaultError,
     WalletRef,
 };
 use airlock_shared::journal::Ceremony;

@@ -24,8 +24,10 @@ pub use seal::{Compartment, KdfCost};
 pub use spending::{ImportedKey, Root, Spending};
 
 use crate::home::{Home, HomeError, read_private, replace_private};
+use crate::machine;
 use crate::secret::{Passphrase, RandomError, fill_random};
 use seal::{MAX_SEALED_BYTES, RECORD_BYTES, Sealed, SealingKey};
+use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"AIRLOCKV";
 const VERSION: u8 = 1;
@@ -115,10 +117,15 @@ pub enum VaultError {
         found: u8,
     },
     /// This machine cannot give the memory that the key derivation needs.
-    #[error("opening needs {needed_kib} KiB of memory, which this machine does not give")]
+    #[error(
+        "opening needs {needed_kib} KiB of memory{}; end other programs, or open it on a machine with more",
+        available_kib.map_or(", which this machine does not give".to_owned(), |kib| format!(", and this machine has {kib} KiB free"))
+    )]
     TooLittleMemory {
         /// How much, in KiB.
         needed_kib: u32,
+        /// What is free, where that is known.
+        available_kib: Option<u64>,
     },
     /// Wrong passphrase, or the file was changed. The two cannot be told apart.
     #[error("the {compartment} compartment does not open: wrong passphrase, or the file was changed")]
@@ -188,7 +195,11 @@ impl Vault {
 
     /// Reads and opens the vault of `home`.
     pub fn load(home: &Home, passphrase: &Passphrase) -> Result<Self, VaultError> {
-        Self::open(&read_private(&home.vault(), MAX_FILE_BYTES)?, passphrase)
+        let bytes = read_private(&home.vault(), MAX_FILE_BYTES)?;
+        // The kernel promises memory that it does not have and then ends programs; so this is asked first, for
+        // both compartments, while `/proc` can still be read.
+        check_memory(&costs(&bytes)?, machine::memory_available_kib(Path::new("/")))?;
+        Self::open(&bytes, passphrase)
     }
 
     /// Its bytes, the identity sealed with a fresh nonce.
@@ -231,8 +242,22 @@ impl Vault {
 
 /// What opening the compartments of `home`'s vault costs, readable without a passphrase.
 pub fn costs_of(home: &Home) -> Result<Vec<KdfCost>, VaultError> {
-    let (_, sealed_identity, spending) = read(&read_private(&home.vault(), MAX_FILE_BYTES)?)?;
+    costs(&read_private(&home.vault(), MAX_FILE_BYTES)?)
+}
+
+fn costs(bytes: &[u8]) -> Result<Vec<KdfCost>, VaultError> {
+    let (_, sealed_identity, spending) = read(bytes)?;
     Ok(std::iter::once(sealed_identity.cost()).chain(spending.map(|sealed| sealed.cost())).collect())
+}
+
+fn check_memory(costs: &[KdfCost], available_kib: Option<u64>) -> Result<(), VaultError> {
+    let needed_kib = costs.iter().map(|cost| cost.memory_kib()).max().unwrap_or(0);
+    match available_kib {
+        Some(available) if available < u64::from(needed_kib) => {
+            Err(VaultError::TooLittleMemory { needed_kib, available_kib })
+        }
+        _ => Ok(()),
+    }
 }
 
 type Parts = ([u8; PREAMBLE_BYTES], Sealed, Option<Sealed>);
@@ -256,5 +281,19 @@ fn read(bytes: &[u8]) -> Result<Parts, VaultError> {
         Ok((preamble, sealed_identity, spending))
     } else {
         Err(VaultError::TrailingBytes { found: rest.len() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_with_less_memory_is_told_how_much_it_takes() {
+        let costs = [KdfCost::new(65_536, 1), KdfCost::new(KdfCost::MAX_MEMORY_KIB, 1)].map(Result::unwrap);
+        assert!(check_memory(&costs, None).is_ok());
+        assert!(check_memory(&costs, Some(1_048_576)).is_ok());
+        let told = check_memory(&costs, Some(900_000)).unwrap_err().to_string();
+        assert!(told.contains("1048576 KiB") && told.contains("900000 KiB free"), "{told}");
     }
 }

@@ -143,7 +143,7 @@ impl KdfCost {
     }
 
     fn derive(self, passphrase: &Passphrase, salt: &[u8; 16]) -> Result<Secret<[u8; 32]>, VaultError> {
-        let no_memory = |_| VaultError::TooLittleMemory { needed_kib: self.memory_kib };
+        let no_memory = |_| VaultError::TooLittleMemory { needed_kib: self.memory_kib, available_kib: None };
         let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(no_memory)?;
         let mut key = Secret::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -47,12 +47,21 @@ impl Desk {
         self.run_in("home", line)
     }
 
+    /// The same with so many KiB of address space.
+    pub fn run_limited(&self, kib: u32, line: &str) -> Output {
+        self.shell("home", &format!("ulimit -v {kib}; "), line)
+    }
+
     /// The same in another home.
     pub fn run_in(&self, home: &str, line: &str) -> Output {
+        self.shell(home, "", line)
+    }
+
+    fn shell(&self, home: &str, before: &str, line: &str) -> Output {
         let sentence = airlock_signer::commands::unsealing::SENTENCE;
         let options = format!("--home {home} --json --passphrase-file pass --accept-network '{sentence}'");
         Command::new("sh")
-            .args(["-c", &format!("exec \"$0\" {options} {line} </dev/null")])
+            .args(["-c", &format!("{before}exec \"$0\" {options} {line} </dev/null")])
             .arg(env!("CARGO_BIN_EXE_airlock-signer"))
             .current_dir(self.0.path())
             .output()

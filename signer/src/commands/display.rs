@@ -29,6 +29,10 @@ pub fn run(name: &str, binary: &[u8], kind: u8, size: FrameSize) -> Result<(), F
         let window = terminal.size();
         show.resize(window);
         terminal.draw_raw(show.lines(), window).map_err(broken)?;
+        if show.is_pending() {
+            show.prepare();
+            terminal.draw_raw(show.lines(), window).map_err(broken)?;
+        }
         let until = Instant::now() + show.pace();
         while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             match terminal.key(left).map_err(broken)? {

@@ -19,6 +19,9 @@ const USUAL_PACE: usize = 7;
 /// Grounds from white to grey: a bright screen blinds some cameras.
 const GROUNDS: &[&str] = &["231", "252", "248", "244"];
 
+/// More frames than this are shown only if asked: minutes on the screen, and long in the making.
+const FRAMES_MANY: usize = 1_000;
+
 /// What is shown and how.
 pub struct Show<'a> {
     name: &'a str,
@@ -28,6 +31,10 @@ pub struct Show<'a> {
     wanted: u8,
     window: Size,
     encoder: Result<Encoder, String>,
+    /// The frames of this size are still to be made, which takes its time.
+    pending: bool,
+    /// The person wants them, many as they are.
+    insists: bool,
     number: u32,
     pace: usize,
     ground: usize,
@@ -38,11 +45,21 @@ impl<'a> Show<'a> {
     /// From the first frame, no larger than `wanted`.
     pub fn new(name: &'a str, binary: &'a [u8], kind: u8, wanted: u8, window: Size) -> Self {
         let wanted = wanted.clamp(VERSION_MIN, VERSION_MAX);
-        let encoder = Err(String::new());
-        let (pace, ground) = (USUAL_PACE, 0);
-        let mut show =
-            Self { name, binary, kind, wanted, window, encoder, number: 0, pace, ground, paused: false };
-        show.encode();
+        let mut show = Self {
+            name,
+            binary,
+            kind,
+            wanted,
+            window,
+            encoder: Err(String::new()),
+            pending: true,
+            insists: false,
+            number: 0,
+            pace: USUAL_PACE,
+            ground: 0,
+            paused: false,
+        };
+        show.plan();
         show
     }
 
@@ -53,35 +70,59 @@ impl<'a> Show<'a> {
         (VERSION_MIN..=VERSION_MAX).rev().find(fits)
     }
 
-    /// Another size is another row of frames, from its first.
-    fn encode(&mut self) {
+    /// Another size is another row of frames, from its first. What cannot be shown is told at once.
+    fn plan(&mut self) {
         self.number = 0;
-        let too_small = || {
+        let told = match self.size() {
+            Err(why) => Some(why),
+            Ok(size) => {
+                let frames = self.binary.len().div_ceil(size.symbol_bytes());
+                let minutes = frames.div_ceil(60 * 10);
+                (frames > FRAMES_MANY && !self.insists).then(|| {
+                    format!(
+                        "{frames} codes of this size, {minutes} minutes and more. c shows them all the same."
+                    )
+                })
+            }
+        };
+        self.pending = told.is_none();
+        self.encoder = Err(told.unwrap_or_else(|| "The codes are being made ...".to_owned()));
+    }
+
+    /// Are frames planned and not yet made?
+    pub const fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// Makes the frames that are planned. Called when the screen says so already.
+    pub fn prepare(&mut self) {
+        if std::mem::take(&mut self.pending) {
+            self.encoder = self.size().and_then(|size| {
+                Encoder::new(self.binary, self.kind, size).map_err(|error| error.to_string())
+            });
+        }
+    }
+
+    /// The largest code that was asked for and fits.
+    fn size(&self) -> Result<FrameSize, String> {
+        let version = Self::fitting(self.window).map(|most| most.min(self.wanted)).ok_or_else(|| {
             format!(
                 "This window has {} columns and {} rows; a code needs 45 columns and 24 rows at least.",
                 self.window.columns, self.window.rows
             )
-        };
-        let version = Self::fitting(self.window).ok_or_else(too_small).map(|most| most.min(self.wanted));
-        self.encoder = version.and_then(|version| {
-            let size = FrameSize::new(version, Level::L).map_err(|error| error.to_string())?;
-            Encoder::new(self.binary, self.kind, size).map_err(|error| error.to_string())
-        });
+        })?;
+        FrameSize::new(version, Level::L).map_err(|error| error.to_string())
     }
 
     /// Follows the window.
     pub fn resize(&mut self, window: Size) {
         if window != self.window {
-            let before = self.version();
+            let before = self.size().ok();
             self.window = window;
-            if before.is_none() || before != Self::fitting(window).map(|most| most.min(self.wanted)) {
-                self.encode();
+            if before.is_none() || before != self.size().ok() {
+                self.plan();
             }
         }
-    }
-
-    fn version(&self) -> Option<u8> {
-        self.encoder.as_ref().ok().map(|encoder| encoder.size().version())
     }
 
     /// How long the frame in view stands.
@@ -105,6 +146,10 @@ impl<'a> Show<'a> {
             Key::Char('f') | Key::Right => self.pace = (self.pace + 1).min(PACES_MS.len() - 1),
             Key::Char('s') | Key::Left => self.pace = self.pace.saturating_sub(1),
             Key::Char('p' | ' ') => self.paused = !self.paused,
+            Key::Char('c') if !self.insists => {
+                self.insists = true;
+                self.plan();
+            }
             Key::Char('n') => self.number = self.number.wrapping_add(1),
             Key::Char('d') => self.ground = (self.ground + 1) % GROUNDS.len(),
             _ => {}
@@ -117,7 +162,7 @@ impl<'a> Show<'a> {
         let wanted = self.wanted.min(most).saturating_add_signed(by).clamp(VERSION_MIN, most);
         if wanted != self.wanted {
             self.wanted = wanted;
-            self.encode();
+            self.plan();
         }
     }
 
@@ -129,6 +174,7 @@ impl<'a> Show<'a> {
         });
         match drawn {
             Ok((encoder, image)) => self.code(encoder, &image),
+            Err(why) if self.pending => vec![self.clip(&why)],
             Err(why) => vec![
                 self.clip(&why),
                 String::new(),
@@ -168,7 +214,7 @@ impl<'a> Show<'a> {
             ""
         };
         format!(
-            "{} {frame}  {pace}  size {}  + - size  s f speed  p pause  d dim  q ends{advice}",
+            "{} {frame}  {pace}  size {}  +- size  sf speed  p pause  d dim  q ends{advice}",
             self.name,
             encoder.size().version()
         )
@@ -187,7 +233,13 @@ mod tests {
     const WINDOW: Size = Size { columns: 80, rows: 24 };
 
     fn show(payload: &[u8], window: Size) -> Show<'_> {
-        Show::new("reply", payload, 3, 20, window)
+        let mut show = Show::new("reply", payload, 3, 20, window);
+        show.prepare();
+        show
+    }
+
+    fn version(show: &Show<'_>) -> u8 {
+        show.encoder.as_ref().ok().unwrap().size().version()
     }
 
     #[test]
@@ -200,7 +252,7 @@ mod tests {
             let lines = shown.lines();
             assert_eq!(lines.len(), rows);
             assert!(lines.iter().all(|line| width(line) <= columns));
-            versions.push(shown.version().unwrap());
+            versions.push(version(&shown));
         }
         assert_eq!(versions, [5, 13, 20, 20, 6]);
     }
@@ -265,13 +317,25 @@ mod tests {
     }
 
     #[test]
+    fn minutes_of_codes_are_shown_only_to_whoever_insists() {
+        let payload = vec![7; 150_000];
+        let mut shown = Show::new("reply", &payload, 3, 20, WINDOW);
+        shown.prepare();
+        assert!(shown.lines()[0].contains("minutes and more. c shows them all the same"));
+        shown.resize(Size { columns: 200, rows: 60 });
+        assert!(shown.lines()[0].contains("being made"), "a larger window needs fewer");
+    }
+
+    #[test]
     fn keys_change_size_and_speed_and_hold_a_frame() {
         let payload = [7; 3_000];
         let mut shown = show(&payload, Size { columns: 200, rows: 60 });
         assert!(shown.press(Key::Char('+')));
-        assert_eq!(shown.version(), Some(21));
+        shown.prepare();
+        assert_eq!(version(&shown), 21);
         assert!(shown.press(Key::Char('-')) && shown.press(Key::Char('-')));
-        assert_eq!(shown.version(), Some(19));
+        shown.prepare();
+        assert_eq!(version(&shown), 19);
         assert!(shown.press(Key::Char('s')) && shown.pace() == Duration::from_millis(125));
         assert!(shown.press(Key::Char('p')));
         let held = shown.lines();

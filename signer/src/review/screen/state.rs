@@ -212,7 +212,11 @@ impl<'a> Screen<'a> {
 
     fn word_key(&mut self, key: Key) -> Step {
         match key {
-            Key::Char(c) if self.typed.len() < TYPED_MAX => self.typed.push(c),
+            // One page key too many is no letter, and no word begins with a space.
+            Key::Char(' ') if self.typed.is_empty() => {}
+            Key::Char(c) if (c.is_ascii_alphabetic() || c == ' ') && self.typed.len() < TYPED_MAX => {
+                self.typed.push(c);
+            }
             Key::Backspace => drop(self.typed.pop()),
             Key::Clear => self.typed.clear(),
             Key::Enter if words::confirms(&self.typed, &self.digest) => {

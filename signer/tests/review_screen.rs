@@ -49,7 +49,7 @@ fn remarkable(world: &World) -> (Content, Familiar) {
     content.items[1].label = "invoice p\u{430}ypal \u{202e}4711".to_owned();
     content.items[2].label = "rent for march".to_owned();
     content.items[12].amount = units(9_000_000);
-    content.items[20].reissue = Some(Reissue { reason: ReissueReason::Cancelled, dead: vec![[0xde; 32]] });
+    content.items[20].reissue = Some(Reissue { reason: ReissueReason::Stuck, dead: Vec::new() });
     (content, familiar)
 }
 

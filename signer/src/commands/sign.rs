@@ -61,6 +61,7 @@ pub fn run(place: &Place, args: &Exchange) -> Result<(), Failure> {
     let known = signer.known_of(accountable.batches());
     let reviewed = accountable.confirm(&typed)?;
     let keyring = unlock(signer.vault(), spending)?;
+    place.console.note("Signing ...");
     let replies = match signer.sign(reviewed, &keyring, now()?) {
         Ok(replies) => replies,
         Err(Ended::Refused(refusal)) => {

@@ -123,6 +123,7 @@ impl Signer {
         let us = self.vault.device().identity();
         let known = |batch: &Batch| Known {
             content: batch.digest,
+            created_at: batch.envelope.content.created_at,
             approvals: digest_of(&batch.envelope.approvals),
             acknowledged: batch
                 .envelope
@@ -210,6 +211,8 @@ pub struct Known {
     pub approvals: Digest,
     /// The coordinator's newest entry of our journal, 0 for none.
     pub acknowledged: u64,
+    /// When the batch was made, UTC seconds.
+    pub created_at: u64,
 }
 
 impl Examined {
@@ -217,7 +220,7 @@ impl Examined {
     /// good batch under a bad seal cannot have that batch refused for ever.
     fn foreign(bytes: &[u8], refusal: Refusal) -> Box<Self> {
         let content = Digest::of("airlock:foreign:1", bytes);
-        let known = Known { content, approvals: Digest::ZERO, acknowledged: 0 };
+        let known = Known { content, approvals: Digest::ZERO, acknowledged: 0, created_at: 0 };
         Box::new(Self { refusal, authentic: false, batches: vec![known], claimed: None, first_seen: None })
     }
 }

@@ -151,6 +151,19 @@ fn what_the_terms_count_as_signed_is_not_signed_again() {
 }
 
 #[test]
+fn a_refusal_of_a_batch_from_before_the_terms_is_no_promise() {
+    let (world, files, head) = rolled_back();
+    install(&world, &terms(&world, &files)).unwrap();
+    // Its signatures may be on the lost disk: a receipt would let the coordinator pay again.
+    let (refusal, replies) = world.refuse_at(&sealed(&content(&world, 2), head), world.now);
+    assert_eq!((refusal.code.as_str(), replies.is_none()), ("journal.below_watermark", true));
+    let mut new = content(&world, 2);
+    new.created_at += 1;
+    let (_, replies) = world.refuse_at(&sealed(&new, head), world.now + 1);
+    assert!(replies.unwrap().replies[0].receipt.is_authentic());
+}
+
+#[test]
 fn the_sums_of_the_lost_day_still_count() {
     let (mut world, files, _) = rolled_back();
     install(&world, &terms(&world, &files)).unwrap();

@@ -227,13 +227,14 @@ impl Signer {
     /// Puts a refusal on record. Every batch of the bundle is refused with it, but never one whose intent is
     /// in the journal: its signatures may be out. A paired coordinator gets a signed receipt for each. A
     /// clock that runs behind is this machine's fault and no batch's: nothing is recorded, which would be final.
-    /// Nor does a signer promise anything whose journal is not the newest: what it refuses it may have signed.
+    /// Nor does a signer promise anything whose journal is not the newest, or of a batch from before its journal
+    /// was re-anchored: what it refuses it may have signed.
     pub fn refuse(&mut self, examined: Examined, now: u64) -> Result<Refused, Ended> {
         let Examined { refusal, authentic, batches, claimed, first_seen } = examined;
         if refusal.code == CLOCK_BEHIND {
             return Ok(Refused { refusal, replies: None });
         }
-        let promised = is_final(&refusal.code);
+        let certain = is_final(&refusal.code);
         if let Some(claimed) = claimed.filter(|_| refusal.code == HEAD_UNKNOWN && authentic) {
             self.lock(&refusal.code, claimed, now)?;
         }
@@ -242,10 +243,11 @@ impl Signer {
             if self.journal.intent(&known.content).is_some() {
                 continue;
             }
-            let own = refusal.batch.is_none_or(|batch| batch == number) || !promised;
+            let own = refusal.batch.is_none_or(|batch| batch == number) || !certain;
             let code = if own { refusal.code.clone() } else { "bundle.refused".to_owned() };
             let delayed = first_seen.as_ref().filter(|_| refusal.batch == Some(number));
             self.record_refusal(known.content, &code, delayed, now)?;
+            let promised = certain && known.created_at > self.journal.lost_until();
             if let Some(entry) = self.newest_for(known).filter(|_| authentic && promised) {
                 let outcome = Outcome::Refused { code, why: cut(&refusal.to_string(), 512) };
                 let receipt = self.receipt(known, outcome, entry, now).sign(&self.vault.device().key);

@@ -259,8 +259,10 @@ fn killed_before_any_system_call_the_journal_stands_and_the_same_bundle_complete
         let run = rig
             .sign(&trial, &only(name, &format!("signal=KILL:when={number}")).each_ref().map(String::as_str));
         let killed = run.status.signal() == Some(9);
-        // How often threads wait for each other and memory grows is not the same in every run.
-        assert!(killed || !CHANGING.contains(&name.as_str()), "{at}: {:?}", run.status);
+        // How often threads wait for each other and memory grows is not the same in every run; nor how often the
+        // libraries look for the number of processors, which they read from files.
+        let varies = name.starts_with("open") || !CHANGING.contains(&name.as_str());
+        assert!(killed || varies, "{at}: {:?}", run.status);
         rig.check(&trial, &at);
     });
 }

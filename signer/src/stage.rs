@@ -6,11 +6,9 @@
 //! cannot end the process with the words still standing; what is typed never grows a buffer.
 
 use crate::failure::{Exit, Failure};
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
-};
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use std::cell::Cell;
+use std::io::{self, Write as _};
 use zeroize::Zeroizing;
 
 /// The other screen, empty.
@@ -25,8 +23,8 @@ const MAX_LINE_BYTES: usize = 4_096;
 
 /// The screen, until it is dropped.
 pub struct Stage {
-    terminal: File,
     before: Termios,
+    echo: Cell<Echo>,
 }
 
 /// What is typed: seen or not.
@@ -39,14 +37,12 @@ pub enum Echo {
 }
 
 impl Stage {
-    /// Takes the terminal of this process, whatever its standard streams are.
+    /// Takes the terminal over. Standard input and standard error must be one.
     pub fn enter() -> Result<Self, Failure> {
-        let options = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty");
-        let terminal = options.map_err(|_| {
+        let before = tcgetattr(io::stdin()).map_err(|_| {
             Failure::usage("there is no terminal to show words on or to type them at: name a descriptor")
         })?;
-        let before = tcgetattr(&terminal).map_err(|error| broken(error.into()))?;
-        let stage = Self { terminal, before };
+        let stage = Self { before, echo: Cell::new(Echo::Seen) };
         stage.mode(Echo::Seen)?;
         stage.write(ENTER)?;
         Ok(stage)
@@ -55,27 +51,21 @@ impl Stage {
     /// Lines stay lines, but the keys that would send a signal end a line instead.
     fn mode(&self, echo: Echo) -> Result<(), Failure> {
         let mut mode = self.before.clone();
-        mode.local_modes.remove(LocalModes::ISIG | LocalModes::IEXTEN);
-        mode.local_modes.insert(LocalModes::ICANON);
+        mode.local_modes.remove(LocalModes::ISIG);
+        // The second of the keys below ends a line only with the extensions.
+        mode.local_modes.insert(LocalModes::ICANON | LocalModes::IEXTEN);
         mode.local_modes.set(LocalModes::ECHO, echo == Echo::Seen);
         mode.special_codes[SpecialCodeIndex::VEOL] = GIVE_UP[0];
         mode.special_codes[SpecialCodeIndex::VEOL2] = GIVE_UP[1];
-        // What was typed before was not typed for this screen.
-        tcsetattr(&self.terminal, OptionalActions::Flush, &mode).map_err(|error| broken(error.into()))
-    }
-
-    /// Columns of the terminal; 80 where it does not say.
-    pub fn columns(&self) -> usize {
-        match tcgetwinsize(&self.terminal) {
-            Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-            _ => 80,
-        }
+        self.echo.set(echo);
+        // What was typed before was not typed for this.
+        tcsetattr(io::stdin(), OptionalActions::Flush, &mode).map_err(|error| broken(error.into()))
     }
 
     /// Writes where the cursor is.
     pub fn write(&self, text: &str) -> Result<(), Failure> {
-        let mut terminal = &self.terminal;
-        terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush()).map_err(broken)
+        let mut out = io::stderr().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(broken)
     }
 
     /// Empties the screen.
@@ -85,19 +75,23 @@ impl Stage {
 
     /// A line from the person, without its end. Ctrl-C, Ctrl-\ and a terminal that is gone give up everything.
     pub fn ask(&self, question: &str, echo: Echo) -> Result<Zeroizing<String>, Failure> {
-        self.mode(echo)?;
+        // Several lines may be pasted at once, so only a change throws away what is waiting.
+        if self.echo.get() != echo {
+            self.mode(echo)?;
+        }
         self.write(question)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES + 1));
         let mut byte = Zeroizing::new([0; 1]);
         loop {
-            match (&self.terminal).read(&mut byte[..]) {
-                Ok(0) => return Err(given_up()),
+            // Past the standard library's buffer, which would keep what was typed.
+            match rustix::io::read(io::stdin(), &mut byte[..]) {
+                Ok(0) | Err(rustix::io::Errno::IO) => return Err(given_up()),
                 Ok(_) if GIVE_UP.contains(&byte[0]) => return Err(given_up()),
                 Ok(_) if byte[0] == b'\n' => break,
                 Ok(_) if bytes.len() == MAX_LINE_BYTES => return Err(Failure::usage("a line without end")),
                 Ok(_) => bytes.push(byte[0]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(broken(error.into())),
             }
         }
         if echo == Echo::Hidden {
@@ -114,11 +108,11 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that does not take this.
         let _gone = self.write(LEAVE);
-        let _gone = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+        let _gone = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
     }
 }
 
-fn broken(error: std::io::Error) -> Failure {
+fn broken(error: io::Error) -> Failure {
     Failure::new(Exit::Transfer, "terminal", error)
 }
 

@@ -33,7 +33,8 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
     let handed_to = words::descriptors(args.mnemonic_fd.as_slice())?.pop();
     let given = given_throws(place, args)?;
     let holds = if args.identity_only { Holds::IdentityOnly } else { Holds::SpendingKeys };
-    if holds == Holds::SpendingKeys && handed_to.is_none() && !args.no_mnemonic_display {
+    let shown = holds == Holds::SpendingKeys && handed_to.is_none() && !args.no_mnemonic_display;
+    if shown || args.dice || args.coins {
         words::need_a_terminal(place)?;
     }
     let mut founded = founding::begin(place, &args.founding, holds)?;

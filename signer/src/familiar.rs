@@ -29,12 +29,14 @@ pub struct Familiar {
     addresses: HashSet<Address>,
     by_ends: BTreeMap<(String, String), (Address, Origin)>,
     recent: Vec<BaseUnits>,
+    young: HashSet<Address>,
+    delay_seconds: u64,
 }
 
 impl Familiar {
     /// Addresses of the batch's network that were paid before or stand in the policy, and what was paid of
-    /// its asset lately. The batch itself does not count, if it was signed before.
-    pub fn of(journal: &Journal, policy: &Policy, content: &Content) -> Self {
+    /// its asset lately. The batch itself does not count, if it was signed before. `now` in UTC seconds.
+    pub fn of(journal: &Journal, policy: &Policy, content: &Content, now: u64) -> Self {
         let digest = content.digest();
         let mut familiar = Self::default();
         let near = near(content);
@@ -55,6 +57,14 @@ impl Familiar {
             let wallets = listed.wallets.iter().map(|entry| entry.wallet.address);
             let destinations = listed.destinations.iter().flat_map(|entry| entry.addresses.iter().copied());
             wallets.chain(destinations).for_each(|address| know(&mut familiar, address, Origin::Listed));
+            familiar.delay_seconds = listed.first_seen_delay_seconds;
+            let listed = listed.listed(content.kind);
+            for address in content.items.iter().map(|item| item.destination) {
+                let seen = journal.memory().first_seen(&address).filter(|_| !listed.contains(&address));
+                if seen.is_some_and(|seen| now.saturating_sub(seen) < familiar.delay_seconds) {
+                    familiar.young.insert(address);
+                }
+            }
         }
         familiar
     }
@@ -75,6 +85,16 @@ impl Familiar {
     /// Was this address paid before, or is it listed?
     pub fn knows(&self, address: &Address) -> bool {
         self.addresses.contains(address)
+    }
+
+    /// Was it first paid, or first asked for, less than the policy's delay ago?
+    pub fn is_young(&self, address: &Address) -> bool {
+        self.young.contains(address)
+    }
+
+    /// How long the policy calls a destination first seen, seconds.
+    pub const fn delay_seconds(&self) -> u64 {
+        self.delay_seconds
     }
 
     /// A known address that only looks like this one.

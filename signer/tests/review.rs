@@ -21,9 +21,13 @@ use world::{World, approvals, bundle, key, person, units};
 
 /// Everything that stands out in a batch, as the review says it.
 fn warnings(world: &World, content: &Content) -> Vec<String> {
+    warnings_at(world, content, world.now + 100_000)
+}
+
+fn warnings_at(world: &World, content: &Content, now: u64) -> Vec<String> {
     let signer = world.signer();
-    let familiar = Familiar::of(signer.journal(), signer.policy(), content);
-    let sheet = Sheet::of(&Evidence { familiar: Some(&familiar), ..Evidence::of(content, &[], world.now) });
+    let familiar = Familiar::of(signer.journal(), signer.policy(), content, now);
+    let sheet = Sheet::of(&Evidence { familiar: Some(&familiar), ..Evidence::of(content, &[], now) });
     sheet.exceptions.iter().map(|exception| exception.line(content)).collect()
 }
 
@@ -40,6 +44,8 @@ fn addresses_never_paid_before_are_pointed_out_and_listed_ones_are_known() {
         item.amount = units(1);
     }
     assert_eq!(warnings(&world, &second), [""; 0]);
+    let expected = "3 of 3 items pay an address first seen less than 1 d ago: #0-2";
+    assert_eq!(warnings_at(&world, &second, world.now + 80_000), [expected], "the policy's delay is a day");
     second.items[1].destination = world.hot(Network::TRON_DEV).address;
     assert_eq!(warnings(&world, &second), [""; 0], "a listed address is known");
     second.items[2].destination = Address::new(Network::TRON_DEV, [0x77; 20]);

@@ -200,7 +200,7 @@ fn sheet<'a>(
     now: u64,
 ) -> Sheet<'a> {
     let content = &envelope.content;
-    let familiar = signer.map(|signer| Familiar::of(signer.journal(), signer.policy(), content));
+    let familiar = signer.map(|signer| Familiar::of(signer.journal(), signer.policy(), content, now));
     let batch = accepted.and_then(|accepted| accepted.batches().get(number));
     Sheet::of(&Evidence {
         policy: signer.map(Signer::policy),

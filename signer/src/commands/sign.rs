@@ -92,7 +92,7 @@ pub fn sheet<'a>(
     now: u64,
 ) -> Result<Sheet<'a>, Failure> {
     let content = &batch.envelope().content;
-    let familiar = Familiar::of(signer.journal(), signer.policy(), content);
+    let familiar = Familiar::of(signer.journal(), signer.policy(), content, now);
     Ok(Sheet::of(&Evidence {
         policy: Some(signer.policy()),
         verdicts: Some(signer.explain(accountable, number, now)?),

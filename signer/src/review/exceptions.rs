@@ -5,7 +5,7 @@
 //! shows whole addresses.
 
 use super::disguise::Trick;
-use super::text::{amount, counted, grouped, runs, thousands};
+use super::text::{amount, counted, duration, grouped, runs, thousands};
 use crate::familiar::Origin;
 use airlock_shared::approval::SeenHead;
 use airlock_shared::batch::{Content, ReissueReason};
@@ -130,6 +130,13 @@ pub enum Exception {
         /// Their sum.
         sum: Option<BaseUnits>,
     },
+    /// Recipients that were paid before, but not for as long as the policy calls them first seen.
+    Young {
+        /// Which.
+        items: Vec<usize>,
+        /// The policy's delay, seconds.
+        delay_seconds: u64,
+    },
     /// Memos are public.
     Memos {
         /// Which.
@@ -155,6 +162,7 @@ impl Exception {
             | Self::DoesNotCount { .. }
             | Self::Warned { .. } => Weight::Look,
             Self::FirstSeen { .. }
+            | Self::Young { .. }
             | Self::Memos { .. }
             | Self::SignedBefore
             | Self::Interrupted
@@ -172,6 +180,7 @@ impl Exception {
             Self::Repeated { .. } => "repeated",
             Self::Outlier { .. } => "unusual amount",
             Self::FirstSeen { .. } => "first time",
+            Self::Young { .. } => "new lately",
             Self::Memos { .. } => "public memo",
             Self::StaleHead(_)
             | Self::DoesNotCount { .. }
@@ -192,6 +201,7 @@ impl Exception {
             Self::Reissue { items, .. }
             | Self::Repeated { items, .. }
             | Self::FirstSeen { items, .. }
+            | Self::Young { items, .. }
             | Self::Memos { items } => items,
             Self::Rule(refusal) => refusal.item.as_slice(),
             _ => &[],
@@ -275,6 +285,11 @@ impl Exception {
                 let (many, all) = (thousands(&items.len().to_string()), counted(content.items.len(), "item"));
                 let sum = sum.map_or_else(String::new, |sum| format!(", {} together", money(sum)));
                 format!("{many} of {all} pay an address for the first time{sum}: #{}", runs(items))
+            }
+            Self::Young { items, delay_seconds } => {
+                let (many, all) = (thousands(&items.len().to_string()), counted(content.items.len(), "item"));
+                let delay = duration(*delay_seconds);
+                format!("{many} of {all} pay an address first seen less than {delay} ago: #{}", runs(items))
             }
             Self::Memos { items } => {
                 format!(

@@ -79,6 +79,10 @@ fn remembered(content: &Content, familiar: &Familiar) -> Vec<Exception> {
         let sum = BaseUnits::checked_sum(amounts);
         found.push(Exception::FirstSeen { items, sum });
     }
+    let known = |item: &Item| familiar.knows(&item.destination) && familiar.is_young(&item.destination);
+    let items = numbers(content, |item| item.own.is_none() && known(item));
+    let delay_seconds = familiar.delay_seconds();
+    found.extend((!items.is_empty()).then_some(Exception::Young { items, delay_seconds }));
     found
 }
 

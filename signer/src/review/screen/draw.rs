@@ -19,7 +19,7 @@ const KEYS: &[(&str, &str)] = &[
     ("s e i w", "summary, exceptions, items, words"),
     ("/", "search items: part of an address, amount, id, nonce, label"),
     ("!", "only items with STOP or LOOK; again for all"),
-    ("f", "only items that pay somebody for the first time; again for all"),
+    ("f", "only items that pay somebody new; again for all"),
     ("Esc", "all items again"),
     ("Ctrl-L", "draw everything again"),
     ("q, Ctrl-C", "leave; nothing is signed"),

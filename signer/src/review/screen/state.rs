@@ -306,7 +306,9 @@ impl<'a> Screen<'a> {
             let is_kept = |item: usize| match kept {
                 Kept::All => true,
                 Kept::Marked => sheet.about(item).any(|about| about.weight() < Weight::Note),
-                Kept::New => sheet.about(item).any(|about| matches!(about, Exception::FirstSeen { .. })),
+                Kept::New => sheet
+                    .about(item)
+                    .any(|about| matches!(about, Exception::FirstSeen { .. } | Exception::Young { .. })),
             };
             let is_found = |item: usize| self.search.is_empty() || sheet.matches(item, &self.search);
             let wanted = |item: usize| is_kept(item) && is_found(item);

@@ -19,7 +19,7 @@ pub fn page(report: &Report, made_at: u64) -> String {
     let _infallible = write!(page, "<style>{STYLE}</style>\n</head>\n<body>\n<main>\n");
     page += &verdict(report, made_at);
     page += &facts(report);
-    list(&mut page, "findings", "Findings", &report.findings);
+    list(&mut page, "findings", "Findings", &report.all_findings());
     page += &totals(report);
     page += &files(report);
     page += &people_table(report);
@@ -65,7 +65,7 @@ code { font:.85em/1.45 ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',
 .failed { color:var(--bad); background:var(--bad-wash); }
 .unanchored { color:var(--warn); background:var(--warn-wash); }
 .unanchored h1 { font-size:2.6rem; letter-spacing:.12em; }
-.facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr)); gap:.75rem; margin:1.1rem 0 0; }
+.facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(8rem,1fr)); gap:.75rem; margin:1.1rem 0 0; }
 .facts div { background:var(--wash); border:1px solid var(--line); border-radius:.4rem; padding:.6rem .8rem; }
 .facts dt { color:var(--soft); font-size:.82rem; }
 .facts dd { margin:0; font-size:1.3rem; font-variant-numeric:tabular-nums; overflow-wrap:anywhere; }
@@ -118,7 +118,11 @@ fn verdict(report: &Report, made_at: u64) -> String {
         Verdict::Unanchored => {
             let why = "No custodians or no coordinator are pinned. Whoever made these files could have made all of \
                        them. Nothing below proves anything.";
-            ("unanchored", "UNANCHORED", format!("{why} {}", if report.sound { String::new() } else { wrong(report) }))
+            (
+                "unanchored",
+                "UNANCHORED",
+                format!("{why} {}", if report.sound { String::new() } else { wrong(report) }),
+            )
         }
     };
     format!(
@@ -158,7 +162,8 @@ fn list(page: &mut String, class: &str, title: &str, lines: &[String]) {
         return;
     }
     let each: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-    let _infallible = write!(page, "<section class=\"{class}\">\n<h2>{title}</h2>\n<ul>\n{each}</ul>\n</section>\n");
+    let _infallible =
+        write!(page, "<section class=\"{class}\">\n<h2>{title}</h2>\n<ul>\n{each}</ul>\n</section>\n");
 }
 
 fn totals(report: &Report) -> String {
@@ -168,7 +173,11 @@ fn totals(report: &Report) -> String {
     let again = report.totals.iter().any(|total| total.signed_again != "0");
     let row = |total: &super::Total| {
         let contract = total.contract.as_deref().unwrap_or("native coin");
-        let again = if again { format!("<td class=\"number\">{}</td>", escaped(&total.signed_again)) } else { String::new() };
+        let again = if again {
+            format!("<td class=\"number\">{}</td>", escaped(&total.signed_again))
+        } else {
+            String::new()
+        };
         format!(
             "<tr><td class=\"time\">{}</td><td><code>{}</code></td><td>{}<br><code class=\"soft\">{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\"><strong>{}</strong></td>{again}</tr>\n",
             total.day,
@@ -193,24 +202,31 @@ fn files(report: &Report) -> String {
         return rows;
     }
     format!(
-        "<section>\n<h2>Files, in the order of signing</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Result</th><th>Signed (UTC)</th><th>File</th><th>Network</th><th class=\"number\">Payments</th><th class=\"number\">Total</th><th>Approved by</th></tr></thead>\n{rows}</table></div>\n</section>\n"
+        "<section>\n<h2>Files, in the order of signing</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Result</th><th>Signed (UTC)</th><th>Network</th><th class=\"number\">Payments</th><th class=\"number\">Total</th><th>Approved by</th></tr></thead>\n{rows}</table></div>\n</section>\n"
     )
 }
 
+/// Two rows: the figures, and below them the file's name with what else there is to say.
 fn file(file: &Audited) -> String {
     let (class, mark) = if file.passed { ("good", "\u{2713} ok") } else { ("bad", "\u{2717} FAILED") };
     let signed = if file.signed_at == 0 { String::new() } else { utc(file.signed_at).replace(" UTC", "") };
+    let has_total = file.total.is_some();
     let mut row = format!(
-        "<tbody>\n<tr class=\"first\"><td class=\"mark {class}\">{mark}</td><td class=\"time\">{signed}</td><td><code>{}</code></td><td><code>{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
-        escaped(&file.file),
+        "<tbody>\n<tr class=\"first\"><td class=\"mark {class}\">{mark}</td><td class=\"time\">{signed}</td><td class=\"time\"><code>{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
         escaped(file.network.as_deref().unwrap_or("")),
-        if file.total.is_some() { file.items.to_string() } else { String::new() },
+        if has_total { file.items.to_string() } else { String::new() },
         escaped(file.total.as_deref().unwrap_or("")),
-        if file.total.is_some() { escaped(&people(file)) } else { String::new() },
+        if has_total { escaped(&people(file)) } else { String::new() },
     );
-    let findings: String = file.findings.iter().map(|finding| format!("<li>{}</li>", escaped(finding))).collect();
+    let findings: String =
+        file.findings.iter().map(|finding| format!("<li>{}</li>", escaped(finding))).collect();
     let findings = if findings.is_empty() { findings } else { format!("<ul class=\"bad\">{findings}</ul>") };
-    let _infallible = write!(row, "<tr class=\"more\"><td></td><td colspan=\"6\">{findings}{}</td></tr>\n</tbody>\n", details(file));
+    let _infallible = write!(
+        row,
+        "<tr class=\"more\"><td></td><td colspan=\"5\"><code>{}</code>{findings}<br>{}</td></tr>\n</tbody>\n",
+        escaped(&file.file),
+        details(file)
+    );
     row
 }
 
@@ -218,13 +234,15 @@ fn details(file: &Audited) -> String {
     let Some(document) = file.document else { return String::new() };
     let mut shown = format!("<span class=\"soft\">{document}");
     if let (Some(kind), Some(policy), Some(content)) = (file.kind, &file.policy, &file.content) {
-        let _infallible = write!(shown, ", {kind}, policy {}, content <code>{}</code>", escaped(policy), escaped(content));
+        let _infallible =
+            write!(shown, ", {kind}, policy {}, content <code>{}</code>", escaped(policy), escaped(content));
     }
     shown += "</span>";
     if file.transactions.is_empty() {
         return shown;
     }
-    let ids: String = file.transactions.iter().map(|id| format!("<li><code>{}</code></li>", escaped(id))).collect();
+    let ids: String =
+        file.transactions.iter().map(|id| format!("<li><code>{}</code></li>", escaped(id))).collect();
     let open = if file.transactions.len() <= 3 { " open" } else { "" };
     let _infallible = write!(
         shown,
@@ -252,7 +270,12 @@ fn journal(journal: &JournalShown) -> String {
     let mut rows = String::new();
     let mut gaps = journal.gaps.iter().peekable();
     let gap_row = |gap: &super::GapShown| {
-        format!("<tr><td class=\"number bad\">{} to {}</td><td colspan=\"4\" class=\"bad\">{}</td></tr>\n", gap.from, gap.to, escaped(&gap.sentence()))
+        format!(
+            "<tr><td class=\"number bad\">{} to {}</td><td colspan=\"4\" class=\"bad\">{}</td></tr>\n",
+            gap.from,
+            gap.to,
+            escaped(&gap.sentence())
+        )
     };
     for entry in &journal.entries {
         while let Some(gap) = gaps.next_if(|gap| gap.from < entry.sequence) {
@@ -273,7 +296,10 @@ fn journal(journal: &JournalShown) -> String {
     let state = if journal.gaps.is_empty() {
         "<strong class=\"good\">\u{2713} unbroken from the first entry</strong>".to_owned()
     } else {
-        format!("<strong class=\"bad\">\u{2717} {} with entries missing</strong>", crate::review::counted(journal.gaps.len(), "place"))
+        format!(
+            "<strong class=\"bad\">\u{2717} {} with entries missing</strong>",
+            crate::review::counted(journal.gaps.len(), "place")
+        )
     };
     format!(
         "<section>\n<h2>Journal of signer <code>{}</code></h2>\n<p>{state}; newest is entry {}, {}, head <code>{}</code></p>\n<details{open}><summary>{} entries</summary><div class=\"scroll\"><table>\n<thead><tr><th class=\"number\">Entry</th><th>Time (UTC)</th><th>Event</th><th>What</th><th>Shown by</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div></details>\n</section>\n",
@@ -308,7 +334,11 @@ fn pins(report: &Report) -> String {
     let none = || "<strong class=\"bad\">not pinned</strong>".to_owned();
     let roster = pins.roster.as_ref().map_or_else(none, |digest| {
         let threshold = pins.threshold.unwrap_or(0);
-        format!("<code>{}</code><br>{}; {threshold} decide together", escaped(digest), escaped(&pins.custodians.join(", ")))
+        format!(
+            "<code>{}</code><br>{}; {threshold} decide together",
+            escaped(digest),
+            escaped(&pins.custodians.join(", "))
+        )
     });
     let coordinators = if pins.coordinators.is_empty() {
         none()

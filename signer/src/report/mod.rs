@@ -22,6 +22,9 @@ use serde::Serialize;
 use shown::Sums;
 use std::collections::BTreeSet;
 
+/// The most files whose findings stand at the top of a page.
+const MAX_AT_TOP: usize = 100;
+
 /// How an audit ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,6 +98,18 @@ impl Report {
     /// The name of a file by its place.
     pub fn name(&self, place: usize) -> &str {
         self.names.get(place).map_or("?", String::as_str)
+    }
+
+    /// What is wrong, the files that do not pass first, for the top of a page. Their list has the rest.
+    pub fn all_findings(&self) -> Vec<String> {
+        let wrong = self.files.iter().filter_map(|file| Some((file, file.finding.as_ref()?)));
+        let mut all: Vec<_> =
+            wrong.take(MAX_AT_TOP).map(|(file, finding)| format!("{}: {finding}", file.file)).collect();
+        if self.failed > MAX_AT_TOP {
+            all.push(format!("and {} files more", self.failed - MAX_AT_TOP));
+        }
+        all.extend(self.findings.iter().cloned());
+        all
     }
 
     /// A file that cannot be read, or does not pass by itself.

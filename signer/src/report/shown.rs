@@ -289,8 +289,10 @@ impl GapShown {
 impl JournalShown {
     pub(super) fn all(folder: &Folder, name: impl Fn(Origin) -> Option<String>) -> Vec<Self> {
         let journals = folder.journals();
-        let mut all: Vec<Self> =
-            journals.signers().map(|signer| Self::of(signer.to_string(), journals.entries(&signer), &name)).collect();
+        let mut all: Vec<Self> = journals
+            .signers()
+            .map(|signer| Self::of(signer.to_string(), journals.entries(&signer), &name))
+            .collect();
         for gap in journals.gaps() {
             let signer = gap.signer.to_string();
             let (before, after) = (name(gap.before), name(gap.after));

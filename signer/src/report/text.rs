@@ -24,12 +24,16 @@ const UNANCHORED: &str = "\
 pub fn text(report: &Report) -> String {
     let mut page = String::new();
     page += &verdict(report);
-    section(&mut page, "FINDINGS", report.findings.iter().map(|finding| format!("  {finding}")));
+    section(&mut page, "FINDINGS", report.all_findings().iter().map(|finding| format!("  {finding}")));
     section(&mut page, "TOTALS by day of signing (UTC)", report.totals.iter().map(total));
     let people = approvers(&report.files);
-    section(&mut page, "APPROVERS", people.iter().map(|(name, count)| {
-        format!("  {name:<24} {}", counted(*count, "batch").replace("batchs", "batches"))
-    }));
+    section(
+        &mut page,
+        "APPROVERS",
+        people.iter().map(|(name, count)| {
+            format!("  {name:<24} {}", counted(*count, "batch").replace("batchs", "batches"))
+        }),
+    );
     section(&mut page, "FILES in the order of signing", report.files.iter().map(file));
     section(&mut page, "JOURNALS", report.journals.iter().map(journal));
     section(&mut page, "LEDGER", report.ledger.iter().map(|ledger| {
@@ -113,7 +117,8 @@ fn file(file: &Audited) -> String {
         let _infallible = write!(page, "\n          signer       {signer}");
     }
     if file.transactions.len() > MAX_LISTED {
-        let _infallible = write!(page, "\n          transactions {}; --json and --html list them", file.transactions.len());
+        let _infallible =
+            write!(page, "\n          transactions {}; --json and --html list them", file.transactions.len());
         return page;
     }
     for transaction in &file.transactions {
@@ -162,8 +167,14 @@ fn journal(journal: &JournalShown) -> String {
         let _infallible = write!(page, "\n          missing {} to {}", gap.from, gap.to);
     }
     for entry in journal.entries.iter().filter(|entry| !["intent", "signed"].contains(&entry.event)) {
-        let _infallible =
-            write!(page, "\n          {:>6}  {}  {}: {}", entry.sequence, utc(entry.time), entry.event, entry.what);
+        let _infallible = write!(
+            page,
+            "\n          {:>6}  {}  {}: {}",
+            entry.sequence,
+            utc(entry.time),
+            entry.event,
+            entry.what
+        );
     }
     page
 }

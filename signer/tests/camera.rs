@@ -284,16 +284,11 @@ fn ctrl_c_ends_the_reading_and_leaves_the_home_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let options = home(folder.path());
     let inspect = |stdin| {
-        let (out, error) = (Stdio::piped(), Stdio::piped());
-        let line = ["inspect", "--pipe", "-"];
-        Command::new(PROGRAM)
-            .args(&options)
-            .args(line)
-            .stdin(stdin)
-            .stdout(out)
-            .stderr(error)
-            .spawn()
-            .unwrap()
+        // What started the tests may have told them to ignore the signal, as shells do in the background.
+        let line = ["--default-signal=INT", PROGRAM];
+        let mut command = Command::new("env");
+        command.args(line).args(&options).args(["inspect", "--pipe", "-"]).stdin(stdin);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut child = inspect(Stdio::from(reader));

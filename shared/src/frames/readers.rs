@@ -11,6 +11,7 @@ use super::{Frame, Luma};
 use rxing::common::{BitMatrix, DetectorRXingResult as _, HybridBinarizer};
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer as _, Luma8LuminanceSource};
+use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Finds and reads the QR codes of a picture.
@@ -82,22 +83,26 @@ fn black_and_white(picture: &Luma) -> Option<BitMatrix> {
 
 /// Candidates that may be looked at. A code has three finder patterns, and each row of its modules
 /// some three places that look like one: a full version 20 has about 300 in all, a full version 40
-/// about 1,000.
-const CANDIDATES_MAX: usize = 20_000;
-/// Finder patterns that are combined, and combinations that are tried, the most plausible first.
-const PATTERNS_MAX: usize = 256;
-const COMBINATIONS_MAX: usize = 1000;
+/// about 1,000. A picture with more is noisy, and may have fewer when it is smoothed.
+const CANDIDATES_MAX: usize = 6_000;
+/// Finder patterns that are combined, and combinations that are tried.
+const PATTERNS_MAX: usize = 128;
+const COMBINATIONS_MAX: usize = 200;
 
 /// The same steps as rxing's own reader of several codes, with an end to each.
 fn read(bits: &BitMatrix) -> Option<Vec<String>> {
     if candidates(bits, CANDIDATES_MAX) == CANDIDATES_MAX {
         return None;
     }
+    // Large patterns first: what looks like one within a code or in noise is smaller than its corners.
     let mut patterns = detector::FindFinderPatterns(bits, true, 0);
+    patterns.sort_by_key(|pattern| Reverse(pattern.size));
     patterns.truncate(PATTERNS_MAX);
+    let mut sets = detector::GenerateFinderPatternSets(&mut patterns);
+    sets.sort_by_key(|set| Reverse(set.bl.size + set.tl.size + set.tr.size));
     let mut used = Vec::new();
     let mut texts = Vec::new();
-    for set in detector::GenerateFinderPatternSets(&mut patterns).iter().take(COMBINATIONS_MAX) {
+    for set in sets.iter().take(COMBINATIONS_MAX) {
         let corners = [set.bl, set.tl, set.tr];
         if corners.iter().any(|corner| used.contains(corner)) {
             continue;

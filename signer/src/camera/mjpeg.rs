@@ -45,14 +45,18 @@ impl<R: BufRead> Mjpeg<R> {
         if std::mem::take(&mut self.started) {
             return Ok(true);
         }
-        let mut before = 0;
-        while let Some(byte) = self.byte()? {
-            if (before, byte) == (0xff, marker::START) {
+        loop {
+            let ahead = self.bytes.fill_buf()?;
+            if ahead.is_empty() {
+                return Ok(false);
+            }
+            let ones = ahead.iter().position(|byte| *byte == 0xff);
+            let passed = ones.map_or(ahead.len(), |at| at + 1);
+            self.bytes.consume(passed);
+            if ones.is_some() && self.after_ff(&mut Vec::new())? == Some(marker::START) {
                 return Ok(true);
             }
-            before = byte;
         }
-        Ok(false)
     }
 
     /// The bytes of one picture, from its start, which has been read, to its end.

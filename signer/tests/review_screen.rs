@@ -146,6 +146,16 @@ fn a_bundle_is_one_sitting_and_its_words_come_last() {
 }
 
 #[test]
+fn an_approvers_device_says_what_it_cannot_know() {
+    let world = World::new();
+    let (content, _) = remarkable(&world);
+    let mut screen = Screen::new(vec![Sheet::of(&Evidence::of(&content, &[], NOW))]);
+    golden("approve.txt", &text(&mut screen, WINDOW));
+    press(&mut screen, "eG");
+    assert!(text(&mut screen, WINDOW).contains("this device keeps no payments"));
+}
+
+#[test]
 fn no_words_are_taken_before_every_summary_and_exception_was_on_the_screen() {
     let world = World::new();
     let (mut content, familiar) = remarkable(&world);

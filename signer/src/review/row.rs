@@ -4,6 +4,8 @@
 //! width by [`super::screen`], so both say the same. What must stay true: rows hold printable ASCII only, and
 //! a tone never says what the words do not.
 
+use crate::failure::plain;
+
 /// How a piece of text is set off where colours and weights exist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tone {
@@ -80,14 +82,14 @@ impl Row {
     /// And a text that stays together, set off.
     #[must_use]
     pub fn toned(mut self, text: impl Into<String>, tone: Tone) -> Self {
-        self.pieces.push(Piece { text: text.into(), tone, folds: false });
+        self.pieces.push(Piece { text: printable(text.into()), tone, folds: false });
         self
     }
 
     /// And words that may be folded.
     #[must_use]
     pub fn words(mut self, text: impl Into<String>) -> Self {
-        self.pieces.push(Piece { text: text.into(), tone: Tone::Plain, folds: true });
+        self.pieces.push(Piece { text: printable(text.into()), tone: Tone::Plain, folds: true });
         self
     }
 
@@ -96,5 +98,22 @@ impl Row {
         let pieces: Vec<_> = self.pieces.iter().map(|piece| piece.text.as_str()).collect();
         let line = format!("{:<width$}{}", self.lead, pieces.join("  "), width = self.indent);
         line.trim_end().to_owned()
+    }
+}
+
+/// The last place where anything but printable ASCII is stopped; foreign text was escaped long before, and
+/// an error that quotes some is caught here.
+fn printable(text: String) -> String {
+    if text.bytes().all(|c| c == b' ' || c.is_ascii_graphic()) { text } else { plain(&text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_printable_ascii_comes_into_a_row() {
+        let row = Row::fact("x").piece("a\u{1b}[2J").words("b\u{202e}\n").toned("\u{9b}", Tone::Stop);
+        assert_eq!(row.line(), "x           a\\u{1b}[2J  b\\u{202e}\\u{a}  \\u{9b}");
     }
 }

@@ -501,6 +501,9 @@ impl Form for SignedBatch {
     fn read(from: &mut Reader) -> Result<Self, FormError> {
         let transactions = if from.has(4, "transactions") {
             let nodes = from.list(4, "transactions", MAX_SIGNATURES)?;
+            if nodes.is_empty() {
+                return Err(from.refused("transactions", "is left out where there are none"));
+            }
             nodes
                 .into_iter()
                 .map(|node| from.bytes_from("transactions", node, 4_096))

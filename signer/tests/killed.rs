@@ -213,12 +213,6 @@ impl Trial {
     }
 }
 
-/// Options of strace that stop a run at one kind of call only, which is what takes the time.
-fn only(name: &str, injected: &str) -> [String; 6] {
-    let trace = format!("trace={name}");
-    ["-f", "--seccomp-bpf", "-e", &trace, "-e", &format!("inject={name}:{injected}")].map(str::to_owned)
-}
-
 /// Thread and name of a traced call; `None` for signals, exits and the second halves of calls.
 fn call(line: &str) -> Option<(&str, &str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
@@ -256,8 +250,7 @@ fn killed_before_any_system_call_the_journal_stands_and_the_same_bundle_complete
     points.par_iter().for_each(|(name, number)| {
         let at = format!("killed before {name} number {number}");
         let trial = rig.trial();
-        let run = rig
-            .sign(&trial, &only(name, &format!("signal=KILL:when={number}")).each_ref().map(String::as_str));
+        let run = rig.sign(&trial, &["-e", &format!("inject={name}:signal=KILL:when={number}")]);
         let killed = run.status.signal() == Some(9);
         // How often threads wait for each other and memory grows is not the same in every run; nor how often the
         // libraries look for the number of processors, which they read from files.

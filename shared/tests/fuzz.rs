@@ -181,7 +181,7 @@ fn transactions_of_both_families() {
 #[test]
 fn frames_and_what_hardware_wallets_speak() {
     let size = FrameSize::new(5, Level::L).unwrap();
-    let payload: Vec<u8> = (0..3_000_u32).map(|n| (n * n >> 3) as u8).collect();
+    let payload: Vec<u8> = (0..3_000_u32).map(|n| ((n * n) >> 3) as u8).collect();
     let encoder = Encoder::new(&payload, 1, size).unwrap();
     let texts: Vec<String> = encoder.frames().take(40).collect();
     // A line is a code; a scan is many.

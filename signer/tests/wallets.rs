@@ -25,14 +25,14 @@ fn a_key_comes_in_is_listed_named_and_put_on_record_and_survives_a_change_of_pas
         (Some(0), &"Old hot wallet".into())
     );
     let address = told["imported"][0]["address"].as_str().unwrap().to_owned();
-    assert_eq!(desk.addresses("home", NILE, "imported", 1), [address.clone()]);
+    assert_eq!(desk.addresses("home", NILE, "imported", 1).first(), Some(&address));
     assert!(desk.addresses("home", SHASTA, "imported", 1).is_empty());
     let (kind, detail) = desk.ceremonies().pop().unwrap();
     assert_eq!((kind.as_str(), detail), ("key_imported", format!("imported/0 {NILE} {address}")));
     desk.private("new", "another passphrase for tests");
     answer(&desk.run("passphrase change --new-passphrase-file new"));
     desk.private("pass", "another passphrase for tests");
-    assert_eq!(desk.addresses("home", NILE, "imported", 1), [address.clone()]);
+    assert_eq!(desk.addresses("home", NILE, "imported", 1).first(), Some(&address));
     assert_eq!(desk.ceremonies().pop().unwrap().0, "passphrase_changed");
     let named = format!("wallet label --network {NILE} --address {address} --label 'Sleeping'");
     assert_eq!(answer(&desk.run(&named))["labels"][0]["label"], "Sleeping");

@@ -242,7 +242,7 @@ impl Beside {
 
     /// Asks for BIP-39's passphrase now.
     pub fn ask_bip39(&mut self, place: &Place) -> Result<(), Failure> {
-        self.bip39 = Some(Bip39Passphrase::new(&*asked_twice(place, "BIP-39 passphrase")?)?);
+        self.bip39 = Some(Bip39Passphrase::new(&asked_twice(place, "BIP-39 passphrase")?)?);
         Ok(())
     }
 

@@ -65,9 +65,10 @@ fn shares_of_another_implementation_are_combined_and_invalid_sets_refused() {
 #[test]
 fn key_files_of_other_wallets_open_under_their_password() {
     all_pass("keystore-v3.json", &[]);
-    let text = fixture("keystore-v3.json");
-    let altered = run(&text.replacen("foobartest121", "foobartest120", 1));
-    assert_eq!((altered.passed, altered.failed), (4, 1));
+    let files: serde_json::Value = serde_json::from_str(&fixture("keystore-v3.json")).unwrap();
+    let one = serde_json::json!({ "mycrypto": files["mycrypto"] }).to_string();
+    let altered = run(&one.replacen("foobartest121", "foobartest120", 1));
+    assert_eq!((altered.passed, altered.failed), (0, 1));
 }
 
 #[test]

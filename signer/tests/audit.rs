@@ -336,10 +336,10 @@ fn honest_books_match_item_by_item() {
 fn each_mismatch_is_named_by_line_and_item() {
     type Alter = fn(&mut Line);
     fn at_1003(line: &mut Line, change: impl Fn(&mut Item)) {
-        if let Line::Item(item) = line {
-            if item.item.0 == 1_003 {
-                change(item);
-            }
+        if let Line::Item(item) = line
+            && item.item.0 == 1_003
+        {
+            change(item);
         }
     }
     let alterations: &[(&str, Alter)] = &[

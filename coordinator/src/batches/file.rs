@@ -11,12 +11,12 @@ use crate::pairing;
 use airlock_shared::envelope::SignedBatch;
 use airlock_shared::roles::creator;
 
-/// The file of a batch that has been signed.
+/// The file of a batch that the signer has answered: signed, or refused, which auditors need to see when a delay began.
 pub async fn signed_batch(db: &mut Db, batch: &Batch) -> Result<SignedBatch, BatchError> {
     let not_signed = || BatchError::NotSigned { batch: batch.id.clone(), state: batch.state };
     let replies = store::replies(db, &batch.id).await?;
     let (bundle, place) = batch.bundle.clone().ok_or_else(not_signed)?;
-    if !replies.iter().any(|reply| !reply.signatures.is_empty()) {
+    if replies.is_empty() {
         return Err(not_signed());
     }
     let sealed = store::bundle(db, &bundle).await?.ok_or(BatchError::NoBundle { bundle })?;

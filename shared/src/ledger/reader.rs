@@ -247,8 +247,8 @@ impl Reader {
             .zip(minor_decimals)
             .and_then(|(base, minor)| base.base_decimals.checked_sub(minor.decimals))
             .and_then(BaseUnits::power_of_ten);
-        let held = u128::try_from(running.minor.unsigned_abs()).ok().map(BaseUnits::from);
-        let whole = scale.zip(held).and_then(|(scale, held)| scale.checked_mul(held));
+        let held = BaseUnits::from(running.minor.unsigned_abs());
+        let whole = scale.and_then(|scale| scale.checked_mul(held));
         // came - went = balance x 10^k + dust; a negative balance stands on the other side.
         let (left, right) = if running.minor < 0 {
             (whole.and_then(|whole| came.checked_add(whole)), went.checked_add(account.dust_base))

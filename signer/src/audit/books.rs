@@ -48,10 +48,9 @@ fn read(
         // A last line without its line feed is not the canonical spelling; the reader sees it as too short.
         let body =
             line.strip_suffix(b"\n").ok_or("the last line does not end in a line feed, or is too long")?;
-        if let Some(entry) = books.take(body).map_err(|error| error.to_string())? {
-            if let Err(found) = folder.add_entry(&entry) {
-                report.about(None, &found.to_string());
-            }
+        let shown = books.take(body).map_err(|error| error.to_string())?;
+        if let Some(Err(found)) = shown.map(|entry| folder.add_entry(&entry)) {
+            report.about(None, &found.to_string());
         }
     }
     let counts = books.close(coordinators).map_err(|error| error.to_string())?;

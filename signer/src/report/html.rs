@@ -16,7 +16,7 @@ const MAX_OPEN: usize = 40;
 /// The whole page. Writing to a `String` cannot fail.
 pub fn page(report: &Report, made_at: u64) -> String {
     let mut page = String::from(HEAD);
-    let _infallible = write!(page, "<style>{STYLE}</style>\n</head>\n<body>\n<main>\n");
+    let _infallible = writeln!(page, "<style>{STYLE}</style>\n</head>\n<body>\n<main>");
     page += &verdict(report, made_at);
     page += &facts(report);
     list(&mut page, "findings", "Findings", &report.all_findings());
@@ -27,9 +27,9 @@ pub fn page(report: &Report, made_at: u64) -> String {
     page += &ledger(report);
     page += &pins(report);
     list(&mut page, "open", "Not checked", &report.not_checked);
-    let _infallible = write!(
+    let _infallible = writeln!(
         page,
-        "<footer>Made {} by airlock-signer {}. Nothing on this page was loaded from anywhere.</footer>\n</main>\n</body>\n</html>\n",
+        "<footer>Made {} by airlock-signer {}. Nothing on this page was loaded from anywhere.</footer>\n</main>\n</body>\n</html>",
         utc(made_at),
         env!("CARGO_PKG_VERSION")
     );
@@ -163,7 +163,7 @@ fn list(page: &mut String, class: &str, title: &str, lines: &[String]) {
     }
     let each: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
     let _infallible =
-        write!(page, "<section class=\"{class}\">\n<h2>{title}</h2>\n<ul>\n{each}</ul>\n</section>\n");
+        writeln!(page, "<section class=\"{class}\">\n<h2>{title}</h2>\n<ul>\n{each}</ul>\n</section>");
 }
 
 fn totals(report: &Report) -> String {
@@ -221,9 +221,9 @@ fn file(file: &Audited) -> String {
     let findings: String =
         file.findings.iter().map(|finding| format!("<li>{}</li>", escaped(finding))).collect();
     let findings = if findings.is_empty() { findings } else { format!("<ul class=\"bad\">{findings}</ul>") };
-    let _infallible = write!(
+    let _infallible = writeln!(
         row,
-        "<tr class=\"more\"><td></td><td colspan=\"5\"><code>{}</code>{findings}<br>{}</td></tr>\n</tbody>\n",
+        "<tr class=\"more\"><td></td><td colspan=\"5\"><code>{}</code>{findings}<br>{}</td></tr>\n</tbody>",
         escaped(&file.file),
         details(file)
     );

@@ -126,10 +126,14 @@ impl Report {
     /// Something that is wrong with no single file, or with the one that shows it.
     pub fn about(&mut self, origin: Origin, finding: &str) {
         let finding = plain(finding);
-        self.findings.push(match origin {
+        let finding = match origin {
             Some(place) => format!("{finding} (shown by {})", self.name(place)),
             None => finding,
-        });
+        };
+        // What every entry of an export shows again is said once.
+        if self.findings.last() != Some(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     /// Something that was not checked.

@@ -58,7 +58,7 @@ pub fn text(report: &Report) -> String {
 fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     let lines: Vec<_> = lines.collect();
     if !lines.is_empty() {
-        let _infallible = write!(page, "\n{title}\n{}\n", lines.join("\n"));
+        let _infallible = writeln!(page, "\n{title}\n{}", lines.join("\n"));
     }
 }
 

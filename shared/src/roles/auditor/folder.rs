@@ -67,7 +67,7 @@ pub enum Contradiction {
         sequence: u64,
     },
     /// A receipt by somebody who is no custodian of the roster.
-    #[error("receipt: {signer} is not in the roster")]
+    #[error("signer {signer} of a receipt or journal entry is not in the roster")]
     Stranger {
         /// Who.
         signer: Identity,

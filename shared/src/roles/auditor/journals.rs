@@ -249,18 +249,16 @@ impl Journals {
                 if *sequence == 1 && !is_genesis(&chained.entry.event, roster) {
                     breaks.push((chained.origin, Break::Genesis { signer: *signer }));
                 }
-                if let Some(digest) = terms_of(&chained.entry.event) {
-                    if !terms.iter().any(|signed| signed.genesis.digest() == digest) {
-                        let found = Break::NoTerms { signer: *signer, sequence: *sequence, terms: digest };
-                        breaks.push((chained.origin, found));
-                    }
+                let known = |digest: &Digest| terms.iter().any(|signed| signed.genesis.digest() == *digest);
+                if let Some(terms) = terms_of(&chained.entry.event).filter(|digest| !known(digest)) {
+                    let (signer, sequence) = (*signer, *sequence);
+                    breaks.push((chained.origin, Break::NoTerms { signer, sequence, terms }));
                 }
                 if let Event::PolicyInstalled { version: found, .. } = chained.entry.event {
-                    if let Some(before) = version.filter(|before| found <= *before) {
-                        let (signer, sequence) = (*signer, *sequence);
-                        let broken = Break::PolicyVersion { signer, sequence, before, found };
-                        breaks.push((chained.origin, broken));
-                    }
+                    let (signer, sequence) = (*signer, *sequence);
+                    let fallen = version.filter(|before| found <= *before);
+                    let broken = |before| Break::PolicyVersion { signer, sequence, before, found };
+                    breaks.extend(fallen.map(|before| (chained.origin, broken(before))));
                     version = Some(found);
                 }
                 before = Some(chained);
@@ -274,11 +272,11 @@ impl Journals {
         let mut missing = Vec::new();
         for (signer, known) in &self.signers {
             for (sequence, chained) in &known.entries {
-                if let Event::Signed { content, .. } = chained.entry.event {
-                    if !has(&content) {
-                        let (signer, sequence) = (*signer, *sequence);
-                        missing.push(Break::MissingFile { signer, sequence, content });
-                    }
+                if let Event::Signed { content, .. } = chained.entry.event
+                    && !has(&content)
+                {
+                    let (signer, sequence) = (*signer, *sequence);
+                    missing.push(Break::MissingFile { signer, sequence, content });
                 }
             }
         }

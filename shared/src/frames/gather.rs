@@ -176,14 +176,14 @@ pub struct Missing {
 pub fn gather(texts: Vec<String>, most: usize) -> Result<Gathered, FrameError> {
     let mut transfers = Transfers::new(most, WhenFull::Refuse);
     for text in texts {
-        match transfers.receive(&text) {
-            Err(
-                error @ (FrameError::DigestMismatch { .. }
-                | FrameError::Unsolvable { .. }
-                | FrameError::TooManyTransfers { .. }
-                | FrameError::TooManyBytes { .. }),
-            ) => return Err(error),
-            Ok(_) | Err(_) => {}
+        if let Err(
+            error @ (FrameError::DigestMismatch { .. }
+            | FrameError::Unsolvable { .. }
+            | FrameError::TooManyTransfers { .. }
+            | FrameError::TooManyBytes { .. }),
+        ) = transfers.receive(&text)
+        {
+            return Err(error);
         }
     }
     let incomplete = transfers.under_way().map(|one| Missing { have: one.have, need: one.need }).collect();

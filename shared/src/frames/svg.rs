@@ -71,9 +71,9 @@ pub fn svg_animation(images: &[QrImage], frames_per_second: u16) -> Result<Strin
             0 => String::new(),
             number => format!(" class=\"f\" style=\"animation-delay:{}ms\"", frame_ms * number),
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "<g{turn}><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{}\" stroke=\"#000\"/></g>\n",
+            "<g{turn}><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{}\" stroke=\"#000\"/></g>",
             image.strokes()
         );
     }

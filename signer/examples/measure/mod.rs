@@ -1,6 +1,10 @@
 //! What the measurements share: medians, peaks of memory, and the one line of JSON per figure.
 
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each measurement uses the part it needs, and stops if it must"
+)]
 
 /// One figure.
 pub fn print(figure: &str, value: u128, unit: &str, limit: u128) {

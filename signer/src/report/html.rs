@@ -179,7 +179,7 @@ fn totals(report: &Report) -> String {
             String::new()
         };
         format!(
-            "<tr><td class=\"time\">{}</td><td><code>{}</code></td><td>{}<br><code class=\"soft\">{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\"><strong>{}</strong></td>{again}</tr>\n",
+            "<tr><td class=\"time\">{}</td><td class=\"time\"><code>{}</code></td><td>{}<br><code class=\"soft\">{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\"><strong>{}</strong></td>{again}</tr>\n",
             total.day,
             escaped(&total.network),
             escaped(&total.asset),

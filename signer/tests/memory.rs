@@ -242,7 +242,7 @@ fn a_copy_signs_and_is_looked_into() {
     }
     sign(folder);
     leave(canary(1));
-    std::mem::forget(Box::new(canary(2)));
+    std::mem::forget(black_box(Box::new(canary(2))));
     done.send(()).unwrap();
     looker.join().unwrap();
 }

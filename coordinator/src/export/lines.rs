@@ -12,11 +12,11 @@ use crate::db::Db;
 use crate::ledger::store::{AccountLine, EntryLine, TransferLine, asset_scales, network_scales};
 use crate::withdrawals::attempts::{self, Attempt, Bound};
 use crate::withdrawals::store::Withdrawal;
+use airlock_shared::identity::Identity;
 use airlock_shared::ledger::{
     Account, Asset, Attempt as AttemptLine, Batch, DecimalId, Entry, FORMAT, Header, Hex, Item, JournalEntry,
     NetworkAsset, NetworkAssets, ProfileName, Side, SignedTransaction, Transfer, VERSION, chain_id_of,
 };
-use airlock_shared::identity::Identity;
 use airlock_shared::{ItemId, MinorUnits, Network};
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,7 +58,8 @@ fn some(text: String) -> Option<String> {
 impl Units {
     /// What the database has pinned, with the contracts of the settings.
     pub(super) async fn read(db: &mut Db, config: &Config) -> Result<Self, ExportError> {
-        let small = |number: i64, what: &str| u8::try_from(number).map_err(|_| row(format!("{what} {number}")));
+        let small =
+            |number: i64, what: &str| u8::try_from(number).map_err(|_| row(format!("{what} {number}")));
         let mut decimals = BTreeMap::new();
         for (asset, places) in asset_scales(db).await? {
             decimals.insert(asset, small(places, "decimals")?);
@@ -139,11 +140,7 @@ impl Units {
     }
 
     /// Every item id is a withdrawal's today; other movements will bring their own kind.
-    pub(super) fn item(
-        &self,
-        found: Withdrawal,
-        attempts: Vec<AttemptLine>,
-    ) -> Result<Item, ExportError> {
+    pub(super) fn item(&self, found: Withdrawal, attempts: Vec<AttemptLine>) -> Result<Item, ExportError> {
         let asset = found.asset.as_str().to_owned();
         Ok(Item {
             item: DecimalId(found.item_id.number()),
@@ -230,10 +227,7 @@ impl Attempts {
             tx_id: attempt.tx_id.as_deref().map(tx_id).transpose()?,
             height: attempt.included_height,
             fee_base: attempt.fee_base,
-            transactions: transactions
-                .into_iter()
-                .map(transaction)
-                .collect::<Result<_, ExportError>>()?,
+            transactions: transactions.into_iter().map(transaction).collect::<Result<_, ExportError>>()?,
         })
     }
 }

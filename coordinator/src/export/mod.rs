@@ -34,7 +34,9 @@ pub enum ExportError {
         source: std::io::Error,
     },
     /// Money has moved on a network that the settings do not know any more; its contracts are needed.
-    #[error("money has moved on {network}, which is not in the settings: its contracts belong into the export")]
+    #[error(
+        "money has moved on {network}, which is not in the settings: its contracts belong into the export"
+    )]
     Network {
         /// Which.
         network: String,
@@ -144,7 +146,8 @@ async fn write_transfers(db: &mut Db, units: &lines::Units, sink: &mut Sink) -> 
     loop {
         let page = crate::ledger::store::transfers_after(db, last, PAGE).await?;
         let (Some(first), Some(newest)) = (page.first(), page.last()) else { return Ok(()) };
-        let mut entries = crate::ledger::store::entries_between(db, first.id, newest.id).await?.into_iter().peekable();
+        let mut entries =
+            crate::ledger::store::entries_between(db, first.id, newest.id).await?.into_iter().peekable();
         last = newest.id;
         for row in page {
             let mut own = Vec::new();

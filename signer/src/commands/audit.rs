@@ -47,7 +47,8 @@ fn ended(report: &Report) -> Result<(), Failure> {
     };
     let about = report.findings.len();
     let total = report.passed + report.failed;
-    let message = format!("{why}: {} of {total} files failed, {about} findings about all of them", report.failed);
+    let message =
+        format!("{why}: {} of {total} files failed, {about} findings about all of them", report.failed);
     Err(Failure::new(Exit::Refused, code, message))
 }
 
@@ -85,7 +86,8 @@ fn read_roster(path: &Path) -> Result<Roster, Failure> {
         Err(error) => error,
     };
     let introduced = document::read::<Introduction>(&bytes).ok().and_then(|introduction| introduction.roster);
-    introduced.ok_or_else(|| Failure::new(Exit::Transfer, "document", format!("{}: {as_roster}", path.display())))
+    introduced
+        .ok_or_else(|| Failure::new(Exit::Transfer, "document", format!("{}: {as_roster}", path.display())))
 }
 
 fn save_roster(place: &Place, anchors: &Anchors, path: &Path) -> Result<(), Failure> {

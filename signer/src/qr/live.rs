@@ -121,7 +121,7 @@ impl Reading<'_> {
         watch: &mut dyn FnMut(&Status),
     ) -> Result<(), QrError> {
         let (mut waiting, mut ended) = (false, false);
-        while !(ended && !readers.is_busy()) && !self.is_enough() {
+        while (!ended || readers.is_busy()) && !self.is_enough() {
             if !ended && !waiting && readers.is_free() {
                 waiting = ask.send(()).is_ok();
             }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_hangs_the_reader_costs_that_picture_only() {
-        let bytes: Vec<u8> = (0..9000u32).map(|at| (at * at >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..9000u32).map(|at| ((at * at) >> 3) as u8).collect();
         let scanner = Arc::new(Hanging { pictures: AtomicU32::new(0), hangs: 2 });
         let found = read_with(scanner, PATIENCE, endless(&bytes), &Wanted::one(1), &mut |_| {}).unwrap();
         assert_eq!(found.complete.len(), 1);

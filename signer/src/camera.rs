@@ -8,7 +8,7 @@
 mod files;
 mod mjpeg;
 mod raw;
-#[cfg(feature = "camera")]
+#[cfg(target_os = "linux")]
 mod v4l2;
 mod y4m;
 
@@ -60,9 +60,9 @@ pub enum CameraError {
         /// What it offers.
         offered: String,
     },
-    /// This program was built without cameras.
-    #[error("this program was built without the feature `camera`; files and --pipe remain")]
-    NotBuilt,
+    /// Cameras are read on Linux only.
+    #[error("cameras are read on Linux only; files and --pipe remain")]
+    NotLinux,
 }
 
 /// What a source gives.
@@ -97,15 +97,15 @@ pub enum Source {
 
 impl Source {
     /// Opens a camera and starts it.
-    #[cfg(feature = "camera")]
+    #[cfg(target_os = "linux")]
     pub fn camera(device: &Path) -> Result<Self, CameraError> {
         v4l2::Camera::open(device).map(|camera| Self::Camera(Box::new(camera)))
     }
 
     /// Says that there are no cameras.
-    #[cfg(not(feature = "camera"))]
+    #[cfg(not(target_os = "linux"))]
     pub fn camera(_device: &Path) -> Result<Self, CameraError> {
-        Err(CameraError::NotBuilt)
+        Err(CameraError::NotLinux)
     }
 
     /// Opens a stream by name.

@@ -317,7 +317,7 @@ fn a_camera_that_is_not_there_is_an_error_of_its_own() {
         panic!("no camera")
     };
     assert!(
-        matches!(error, CameraError::Io { .. } | CameraError::NoFormat { .. } | CameraError::NotBuilt),
+        matches!(error, CameraError::Io { .. } | CameraError::NoFormat { .. } | CameraError::NotLinux),
         "{error}"
     );
     let given = args::Inputs { camera: Some("/dev/video-none".into()), ..Default::default() };

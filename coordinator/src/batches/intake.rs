@@ -5,7 +5,7 @@
 //! foreign frame is a lost frame and no error, and nothing that comes out of here has been believed yet.
 
 use airlock_shared::document::kind_of;
-use airlock_shared::frames::{FrameError, ScanError, frames_of_picture, gather};
+use airlock_shared::frames::{FrameError, ScanError, frames_of_picture, gather, is_picture};
 
 /// The most parts of one upload: every frame of the longest reply, photographed twice.
 pub const PARTS_MAX: usize = 4_000;
@@ -84,10 +84,6 @@ const fn bound(what: &'static str, found: usize, limit: usize) -> Result<(), Int
     if found > limit { Err(IntakeError::TooMany { what, found, limit }) } else { Ok(()) }
 }
 
-fn is_picture(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x89PNG") || bytes.starts_with(b"GIF8")
-}
-
 /// The texts of all codes. One unreadable picture among many is a lost frame; a lone one is an error.
 fn texts(pictures: &[Vec<u8>]) -> Result<Vec<String>, IntakeError> {
     let mut texts = Vec::new();
@@ -147,5 +143,11 @@ mod tests {
             Err(IntakeError::Kind { expected: 2, found: 4 })
         );
         assert_eq!(documents(vec![Vec::new()], 2), Err(IntakeError::Nothing { parts: 1 }));
+    }
+
+    #[test]
+    fn a_photograph_is_a_picture_and_no_document() {
+        let cut_short = vec![0xff, 0xd8, 0xff, 0xe0, 0x00];
+        assert!(matches!(documents(vec![cut_short], 2), Err(IntakeError::Picture(_))));
     }
 }

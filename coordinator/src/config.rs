@@ -226,7 +226,7 @@ pub struct WithdrawalConfig {
 /// One of our wallets.
 #[derive(Clone, Debug)]
 pub struct WalletConfig {
-    /// hot, cold or energy.
+    /// hot, cold, energy or hardware.
     pub role: Role,
     /// Its address.
     pub address: Address,

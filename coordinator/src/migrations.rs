@@ -15,4 +15,5 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0021_compared_blocks", include_str!("../migrations/0021_compared_blocks.sql")),
     ("0030_pairing", include_str!("../migrations/0030_pairing.sql")),
     ("0031_batches", include_str!("../migrations/0031_batches.sql")),
+    ("0032_hardware", include_str!("../migrations/0032_hardware.sql")),
 ];

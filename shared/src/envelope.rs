@@ -4,11 +4,11 @@
 //! ```text
 //! Bundle [ Envelope { Content, approvals, heads, coordinator, signature } ... ]       out
 //! Replies [ Reply { receipt, signatures: 65 bytes each, item by item, level by level } ... ]   back
-//! SignedBatch { Envelope, roster, policy, replies, transactions? }                    kept
+//! SignedBatch { Envelope, roster, policy, replies, transactions?, hardware? }         kept
 //! ```
 //! Merging is the combiner's, verification the auditor's; here are the fields and their digests.
 
-use crate::approval::{Approval, MAX_APPROVALS, SeenHead};
+use crate::approval::{self, Approval, MAX_APPROVALS, SeenHead};
 use crate::batch::{Content, MAX_ITEMS, MAX_LEVELS};
 use crate::chain::Signature;
 use crate::digest::Digest;
@@ -309,38 +309,47 @@ impl Form for Receipt {
 impl Form for Reply {
     fn write(&self, to: &mut Writer) {
         to.part(0, "receipt", &self.receipt);
-        match to.spelling() {
-            form::Spelling::Cbor => to.bytes(1, "signatures", &signature_bytes(&self.signatures)),
-            form::Spelling::Json => {
-                let nodes = self.signatures.iter().map(|s| to.bytes_node(&s.to_bytes())).collect();
-                to.put(1, "signatures", Node::List(nodes));
-            }
-        }
+        write_signatures(&self.signatures, to);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
         let receipt = from.part(0, "receipt")?;
-        let signatures: Vec<[u8; 65]> = match from.spelling() {
-            form::Spelling::Cbor => {
-                let bytes = from.bytes(1, "signatures", 65 * MAX_SIGNATURES)?;
-                let (each, rest) = bytes.as_chunks::<65>();
-                if !rest.is_empty() {
-                    return Err(from.refused("signatures", "65 bytes each"));
-                }
-                each.to_vec()
-            }
-            form::Spelling::Json => {
-                let nodes = from.list(1, "signatures", MAX_SIGNATURES)?;
-                nodes.into_iter().map(|node| from.exact_from("signatures", node)).collect::<Result<_, _>>()?
-            }
-        };
-        let read = |(i, bytes): (usize, &[u8; 65])| {
-            Signature::from_bytes(bytes)
-                .map_err(|error| FormError::refused(format!("{}[{i}]", from.at("signatures")), error))
-        };
-        let signatures = signatures.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        let signatures = read_signatures(from)?;
         Ok(Self { receipt, signatures })
     }
+}
+
+/// Field 1 of a reply: 65 bytes each, in CBOR as one string.
+fn write_signatures(signatures: &[Signature], to: &mut Writer) {
+    match to.spelling() {
+        form::Spelling::Cbor => to.bytes(1, "signatures", &signature_bytes(signatures)),
+        form::Spelling::Json => {
+            let nodes = signatures.iter().map(|s| to.bytes_node(&s.to_bytes())).collect();
+            to.put(1, "signatures", Node::List(nodes));
+        }
+    }
+}
+
+fn read_signatures(from: &mut Reader) -> Result<Vec<Signature>, FormError> {
+    let signatures: Vec<[u8; 65]> = match from.spelling() {
+        form::Spelling::Cbor => {
+            let bytes = from.bytes(1, "signatures", 65 * MAX_SIGNATURES)?;
+            let (each, rest) = bytes.as_chunks::<65>();
+            if !rest.is_empty() {
+                return Err(from.refused("signatures", "65 bytes each"));
+            }
+            each.to_vec()
+        }
+        form::Spelling::Json => {
+            let nodes = from.list(1, "signatures", MAX_SIGNATURES)?;
+            nodes.into_iter().map(|node| from.exact_from("signatures", node)).collect::<Result<_, _>>()?
+        }
+    };
+    let read = |(i, bytes): (usize, &[u8; 65])| {
+        Signature::from_bytes(bytes)
+            .map_err(|error| FormError::refused(format!("{}[{i}]", from.at("signatures")), error))
+    };
+    signatures.iter().enumerate().map(read).collect()
 }
 
 /// What comes back across the gap: one reply per batch of the bundle, in its order.
@@ -484,6 +493,60 @@ pub struct SignedBatch {
     /// The unsigned transactions, item by item and level by level, if they travel along; they must equal
     /// what the content builds, byte for byte.
     pub transactions: Vec<Vec<u8>>,
+    /// What a hardware wallet signed, where one pays; then there is no reply.
+    pub hardware: Option<HardwareReply>,
+}
+
+/// What a hardware wallet signed, and the coordinator's word for when it was let. No journal stands behind it: the
+/// coordinator asked the policy itself, and its signature proves no more than that it said so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HardwareReply {
+    /// When the requests left, UTC seconds: the moment at which every rule was asked.
+    pub exported_at: u64,
+    /// Item by item, within an item level by level, then the cancel.
+    pub signatures: Vec<Signature>,
+    /// The coordinator's signature over [`HardwareReply::digest`].
+    pub signature: IdentitySignature,
+}
+
+impl HardwareReply {
+    /// Signed by the coordinator that sealed the envelope.
+    pub fn seal(envelope: &Envelope, exported_at: u64, signatures: Vec<Signature>, key: &SigningKey) -> Self {
+        let signature = IdentitySignature::from_bytes([0; 64]);
+        let mut reply = Self { exported_at, signatures, signature };
+        reply.signature = IdentitySignature::by(key, &reply.digest(envelope));
+        reply
+    }
+
+    /// What the coordinator signs: content, approvals, time and signatures.
+    pub fn digest(&self, envelope: &Envelope) -> Digest {
+        let mut bytes = envelope.content.digest().as_bytes().to_vec();
+        bytes.extend(approval::digest_of(&envelope.approvals).as_bytes());
+        bytes.extend(self.exported_at.to_be_bytes());
+        bytes.extend(signatures_digest(&self.signatures).as_bytes());
+        Digest::of("airlock:hardware-reply:1", &bytes)
+    }
+
+    /// Did the coordinator of this envelope sign it?
+    pub fn is_authentic(&self, envelope: &Envelope) -> bool {
+        envelope.coordinator.verifies(&self.digest(envelope), &self.signature)
+    }
+}
+
+impl Form for HardwareReply {
+    fn write(&self, to: &mut Writer) {
+        to.uint(0, "exported_at", self.exported_at);
+        write_signatures(&self.signatures, to);
+        to.bytes(2, "signature", self.signature.as_bytes());
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        Ok(Self {
+            exported_at: from.uint(0, "exported_at")?,
+            signatures: read_signatures(from)?,
+            signature: IdentitySignature::from_bytes(from.exact(2, "signature")?),
+        })
+    }
 }
 
 impl Form for SignedBatch {
@@ -495,6 +558,9 @@ impl Form for SignedBatch {
         if !self.transactions.is_empty() {
             let nodes = self.transactions.iter().map(|bytes| to.bytes_node(bytes)).collect();
             to.put(4, "transactions", Node::List(nodes));
+        }
+        if let Some(hardware) = &self.hardware {
+            to.part(5, "hardware", hardware);
         }
     }
 
@@ -521,6 +587,7 @@ impl Form for SignedBatch {
             policy: from.part(2, "policy")?,
             replies,
             transactions,
+            hardware: if from.has(5, "hardware") { Some(from.part(5, "hardware")?) } else { None },
         })
     }
 }

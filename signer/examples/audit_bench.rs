@@ -97,7 +97,7 @@ fn sign_all(json: &Path, binary: &Path) -> Anchors {
         let transactions = creator::transactions(&envelope.content).unwrap();
         let transactions = transactions.into_iter().flatten().map(|unsigned| unsigned.bytes()).collect();
         let (roster, policy, replies) = (roster.clone(), policy.clone(), replies.replies);
-        let file = SignedBatch { envelope, roster, policy, replies, transactions };
+        let file = SignedBatch { envelope, roster, policy, replies, transactions, hardware: None };
         std::fs::write(json.join(format!("{number:03}.json")), file.to_json()).unwrap();
         std::fs::write(binary.join(format!("{number:03}.bin")), file.to_binary()).unwrap();
     }

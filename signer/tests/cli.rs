@@ -265,6 +265,7 @@ fn a_bundle_crosses_as_frames_is_signed_and_audited() {
             policy: airlock_signer::policy::load(&world.home, device.device()).unwrap(),
             replies: vec![reply.clone()],
             transactions: Vec::new(),
+            hardware: None,
         };
         std::fs::write(desk.path(&format!("batch-{number}.json")), file.to_json()).unwrap();
         std::fs::create_dir_all(desk.path("kept")).unwrap();

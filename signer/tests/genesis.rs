@@ -42,6 +42,7 @@ fn kept(world: &World, number: u64) -> SignedBatch {
         policy: policy::load(&world.home, vault.device()).unwrap(),
         replies,
         transactions: Vec::new(),
+        hardware: None,
     }
 }
 

@@ -366,7 +366,7 @@ impl Scene {
     }
 
     async fn try_batch(&self, network: Network) -> Result<Made, BatchError> {
-        let request = create::Request { network, asset: asset("USDT"), items_max: None };
+        let request = create::Request { network, asset: asset("USDT"), items_max: None, hardware: None };
         create::create(&self.app, &request, "olga").await
     }
 

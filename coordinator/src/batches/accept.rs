@@ -295,7 +295,7 @@ async fn known_heads(db: &mut Db, receipt: &Receipt) -> Result<head::KnownHeads,
 }
 
 /// Stores every transaction with its id, before anything is sent.
-async fn sign(
+pub(super) async fn sign(
     unit: &mut Unit,
     batch: &Batch,
     content: &Content,

@@ -24,13 +24,16 @@ use airlock_shared::memory::Past;
 use airlock_shared::policy::{Facts, Refusal, Rule, SignedPolicy, rules};
 use airlock_shared::roles::creator::{self, Created};
 use airlock_shared::wallet::Role;
-use airlock_shared::{BaseUnits, BatchId, Digest, Network, PersonId};
+use airlock_shared::{Address, BaseUnits, BatchId, Digest, Network, PersonId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A TRON transaction that lives less than this after the head is not worth signing.
 const TRON_LIFETIME_MIN_MS: u64 = 60_000;
+
+/// The most items that a hardware wallet is asked for: each is one look at its small screen.
+const HARDWARE_ITEMS_MAX: usize = 100;
 
 /// What an operator asks for.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ pub struct Request {
     pub asset: AssetCode,
     /// At most so many items, besides the configured and the policy's limit.
     pub items_max: Option<usize>,
+    /// The hardware wallet that pays, by its address; otherwise the hot wallet does.
+    pub hardware: Option<Address>,
 }
 
 /// A new batch and what was due but left out of it.
@@ -70,9 +75,9 @@ pub async fn create(app: &App, request: &Request, operator: &str) -> Result<Made
         .clone();
     let (payer, due, mut left_out, in_flight) = {
         let mut db = app.db.reader().await?;
-        let payer = payer(&mut db, &network).await?;
+        let payer = payer(&mut db, &network, request.hardware).await?;
         let limit = items_max(app, request, &payer.policy);
-        let (due, left_out) = due(&mut db, request, limit).await?;
+        let (due, left_out) = due(&mut db, request, payer.wallet, limit).await?;
         // Read before the balance: what becomes final in between may be counted twice, never forgotten.
         let in_flight = attempts::in_flight(&mut db, payer.wallet.address).await?;
         (payer, due, left_out, in_flight)
@@ -101,6 +106,7 @@ fn items_max(app: &App, request: &Request, policy: &SignedPolicy) -> usize {
     let by_policy = usize::try_from(policy.policy.bounds.items_max).unwrap_or(MAX_ITEMS);
     [MAX_ITEMS, app.config.batch.items_max, by_policy, request.items_max.unwrap_or(MAX_ITEMS)]
         .into_iter()
+        .chain(request.hardware.map(|_| HARDWARE_ITEMS_MAX))
         .min()
         .unwrap_or(MAX_ITEMS)
 }
@@ -114,8 +120,36 @@ fn lifetime(app: &App, network: &NetworkConfig, policy: &SignedPolicy) -> Durati
     configured.min(Duration::from_secs(policy.policy.bounds.lifetime_max_seconds))
 }
 
-/// The hot wallet that pays on a network, with its signer and the policy believed to be in force.
-async fn payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchError> {
+/// The wallet that pays on a network, with the signer under whose policy it stands and the policy believed to be in force.
+async fn payer(db: &mut Db, network: &NetworkConfig, hardware: Option<Address>) -> Result<Payer, BatchError> {
+    match hardware {
+        Some(address) => hardware_payer(db, network, address).await,
+        None => hot_payer(db, network).await,
+    }
+}
+
+/// A hardware wallet pays if a signer's newest policy marks it, and if the books know it: it is one of the configured
+/// wallets.
+async fn hardware_payer(db: &mut Db, network: &NetworkConfig, address: Address) -> Result<Payer, BatchError> {
+    let unknown = || BatchError::NoHardware { wallet: address };
+    if !network.wallets.iter().any(|ours| ours.address == address && ours.role == Role::Hardware) {
+        return Err(unknown());
+    }
+    for signer in pairing::store::signers(db).await?.into_iter().filter(|signer| signer.active) {
+        let Some(policy) = pairing::store::newest_policy(db, &signer.identity).await? else { continue };
+        let listed = policy.policy.network(network.network).into_iter().flat_map(|rules| &rules.wallets);
+        let listed = listed.map(|entry| entry.wallet);
+        if let Some(Wallet { role, index, address }) =
+            listed.into_iter().find(|wallet| wallet.role == Role::Hardware && wallet.address == address)
+        {
+            let wallet = WalletRow { address, role, index, signer: signer.identity };
+            return Ok(Payer { wallet, signer, policy });
+        }
+    }
+    Err(unknown())
+}
+
+async fn hot_payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchError> {
     let signers = pairing::store::signers(db).await?;
     let imported = pairing::store::wallets(db, network.network, Role::Hot).await?;
     let configured = network.wallets.iter().filter(|wallet| wallet.role == Role::Hot);
@@ -142,12 +176,17 @@ async fn payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchError
     Ok(Payer { wallet, signer, policy })
 }
 
-/// What is due of the asset, in the queue's order. What was signed for before waits for a person.
+/// What is due of the asset, in the queue's order. What was signed for before waits for a person, and so does what left
+/// unanswered for a hardware wallet, or for another wallet than the hardware wallet that pays now: no journal would refuse it.
 async fn due(
     db: &mut Db,
     request: &Request,
+    payer: WalletRow,
     limit: usize,
 ) -> Result<(Vec<Withdrawal>, Vec<LeftOut>), BatchError> {
+    let any = payer.role == Role::Hardware;
+    let unanswered: BTreeSet<String> =
+        attempts::left_unanswered(db, request.network, any).await?.into_iter().collect();
     let signed_before: BTreeSet<String> =
         attempts::signed_before(db, request.network).await?.into_iter().collect();
     let queued = queue::due(db, request.network, MAX_ITEMS as i64).await?;
@@ -155,6 +194,10 @@ async fn due(
     for withdrawal in queued.into_iter().filter(|withdrawal| withdrawal.asset == request.asset) {
         if signed_before.contains(&withdrawal.id) {
             let why = "it was signed before and waits for a person".to_owned();
+            left_out.push(LeftOut { withdrawal: withdrawal.id, why });
+        } else if unanswered.contains(&withdrawal.id) {
+            let why =
+                "it left for a wallet without an answer and may be signed: it waits for a person".to_owned();
             left_out.push(LeftOut { withdrawal: withdrawal.id, why });
         } else if due.len() < limit {
             due.push(withdrawal);
@@ -219,7 +262,7 @@ fn affordable(
         if short || needed > free.asset || fees_with > free.native {
             short = true;
             let why = format!(
-                "hot_short: the hot wallet has {} base units free and {} of the native coin",
+                "hot_short: the paying wallet has {} base units free and {} of the native coin",
                 free.asset, free.native
             );
             left_out.push(LeftOut { withdrawal: withdrawal.id, why });
@@ -267,7 +310,9 @@ impl Draft {
     /// Drops what was cancelled or taken since the chain was asked, and what the wallet cannot pay beside everything that is on
     /// its way by now; refuses if signer or policy changed.
     async fn still_payable(&mut self, db: &mut Db) -> Result<Vec<LeftOut>, BatchError> {
-        let payer = payer(db, &self.network).await?;
+        let wallet = self.payer.wallet;
+        let hardware = Some(wallet.address).filter(|_| wallet.role == Role::Hardware);
+        let payer = payer(db, &self.network, hardware).await?;
         if payer.wallet != self.payer.wallet || payer.policy != self.payer.policy {
             return Err(BatchError::Bundle {
                 why: "wallet or policy changed meanwhile, ask again".to_owned(),
@@ -343,8 +388,8 @@ impl Draft {
     }
 
     fn source(&self) -> Wallet {
-        let WalletRow { index, address, .. } = self.payer.wallet;
-        Wallet { role: Role::Hot, index, address }
+        let WalletRow { role, index, address, .. } = self.payer.wallet;
+        Wallet { role, index, address }
     }
 
     /// The permission that the policy pins for the paying wallet.

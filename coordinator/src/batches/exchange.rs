@@ -6,7 +6,7 @@
 
 use super::state::{Event, State};
 use super::store::{self, Batch, SealedBundle};
-use super::{BatchError, approve};
+use super::{BatchError, approve, hardware};
 use crate::app::App;
 use crate::db::{Db, random_id};
 use crate::ledger::Unit;
@@ -20,16 +20,17 @@ use airlock_shared::policy::{Facts, Rule, rules};
 use airlock_shared::words;
 use std::collections::BTreeSet;
 
-/// Seals `batches` (ids, in the order in which they will be broadcast) into a bundle for their signer. The same
-/// batches in the same order again: the same bundle.
+/// Seals `batches` (ids, in the order in which they will be broadcast) into a bundle for their signer; one of a hardware
+/// wallet alone. The same batches in the same order again: the same bundle.
 pub async fn seal(app: &App, batches: Vec<String>, who: &str) -> Result<SealedBundle, BatchError> {
     let distinct: BTreeSet<&String> = batches.iter().collect();
     if batches.is_empty() || batches.len() > MAX_BUNDLE || distinct.len() != batches.len() {
         return Err(BatchError::Bundle { why: format!("1 to {MAX_BUNDLE} different batches") });
     }
     let key = CoordinatorKey::open(&app.config.home)?;
-    let (id, who) = (random_id()?, who.to_owned());
-    app.writer
+    let (id, who, first) = (random_id()?, who.to_owned(), batches[0].clone());
+    let sealed = app
+        .writer
         .commit(move |unit| {
             Box::pin(async move {
                 if let Some(known) = sealed_before(unit.db(), &batches).await? {
@@ -51,6 +52,9 @@ pub async fn seal(app: &App, batches: Vec<String>, who: &str) -> Result<SealedBu
                 let sealed = SealedBundle { id, bundle, words };
                 store::insert_bundle(unit.db(), &sealed, &who, now).await?;
                 for (place, row) in rows.iter().enumerate() {
+                    if sealed.bundle.envelopes.get(place).is_some_and(|one| hardware::pays(&one.content)) {
+                        hardware::insert_export(unit.db(), &row.id, now).await?;
+                    }
                     let place = i64::try_from(place).unwrap_or(i64::MAX);
                     store::set_bundle(unit.db(), &row.id, &sealed.id, place).await?;
                     export(unit, row, &sealed.id, &who).await?;
@@ -58,7 +62,11 @@ pub async fn seal(app: &App, batches: Vec<String>, who: &str) -> Result<SealedBu
                 Ok(sealed)
             })
         })
-        .await
+        .await;
+    if hardware::is_first_seen(&sealed) {
+        hardware::remember_refusal(app, &first).await?;
+    }
+    sealed
 }
 
 /// The bundle that already holds exactly these batches in this order.
@@ -87,6 +95,11 @@ async fn envelope(
     }
     let content = store::content(db, &batch.id).await?;
     let approvals = store::approvals(db, &batch.id).await?;
+    if hardware::pays(&content) {
+        let now = u64::try_from(now).unwrap_or(0) / 1_000;
+        hardware::judge(db, batch, &content, &approvals, bundle_len, now).await?;
+        return Ok(Envelope::seal(content, approvals, Vec::new(), key.signing_key()));
+    }
     let policy = approve::policy(db, batch).await?;
     let verdicts = rules::explain(&Facts {
         content: &content,

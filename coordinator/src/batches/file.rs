@@ -5,18 +5,20 @@
 //! auditor recomputes too.
 
 use super::store::{self, Batch};
-use super::{BatchError, approve};
+use super::{BatchError, approve, hardware};
 use crate::db::Db;
 use crate::pairing;
 use airlock_shared::envelope::SignedBatch;
 use airlock_shared::roles::creator;
 
-/// The file of a batch that the signer has answered: signed, or refused, which auditors need to see when a delay began.
+/// The file of a batch that the signer has answered (signed, or refused, which auditors need to see when a delay began), or
+/// whose hardware wallet has signed all of it.
 pub async fn signed_batch(db: &mut Db, batch: &Batch) -> Result<SignedBatch, BatchError> {
     let not_signed = || BatchError::NotSigned { batch: batch.id.clone(), state: batch.state };
     let replies = store::replies(db, &batch.id).await?;
     let (bundle, place) = batch.bundle.clone().ok_or_else(not_signed)?;
-    if replies.is_empty() {
+    let by_hardware = hardware::reply(db, &batch.id).await?;
+    if replies.is_empty() && by_hardware.is_none() {
         return Err(not_signed());
     }
     let sealed = store::bundle(db, &bundle).await?.ok_or(BatchError::NoBundle { bundle })?;
@@ -30,5 +32,12 @@ pub async fn signed_batch(db: &mut Db, batch: &Batch) -> Result<SignedBatch, Bat
         .flatten()
         .map(|unsigned| unsigned.bytes())
         .collect();
-    Ok(SignedBatch { envelope, roster: signer.roster()?.clone(), policy, replies, transactions })
+    Ok(SignedBatch {
+        envelope,
+        roster: signer.roster()?.clone(),
+        policy,
+        replies,
+        transactions,
+        hardware: by_hardware,
+    })
 }

@@ -8,7 +8,7 @@ use super::create::{self, Request as CreateRequest};
 use super::exchange::{self, Frames};
 use super::intake::{self, IntakeError};
 use super::store::{self, Batch, SealedBundle, Transition};
-use super::{BatchError, LeftOut, approve, close, file, passkey};
+use super::{BatchError, LeftOut, approve, close, file, hardware, passkey};
 use crate::alerts;
 use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
@@ -17,12 +17,12 @@ use crate::db::Db;
 use crate::ledger::AssetCode;
 use crate::people::Caller;
 use crate::withdrawals::{self, attempts, queue};
-use airlock_shared::Network;
 use airlock_shared::approval::Approval;
 use airlock_shared::document::Document;
 use airlock_shared::envelope::{ApprovalReply, Replies};
 use airlock_shared::frames::{FrameSize, Level, QrImage};
 use airlock_shared::words;
+use airlock_shared::{Address, Network};
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -51,6 +51,8 @@ pub fn router() -> Router<App> {
         .route("/v1/batches/{id}/passkey-options", get(passkey_options))
         .route("/v1/batches/{id}/passkey-approvals", post(approve_by_passkey))
         .route("/v1/batches/{id}/signed-batch.json", get(signed_batch))
+        .route("/v1/batches/{id}/hardware", get(hardware_requests).post(hardware_replies))
+        .route("/v1/batches/{id}/hardware/{item}/{file}", get(hardware_picture))
         .route("/v1/bundles", post(seal))
         .route("/v1/bundles/{id}", get(show_bundle))
         .route("/v1/bundles/{id}/export.json", get(export_json))
@@ -102,6 +104,7 @@ struct Make {
     asset: Option<AssetCode>,
     kind: Option<String>,
     max_items: Option<usize>,
+    hardware: Option<String>,
 }
 
 async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) -> Result<Response, ApiError> {
@@ -113,7 +116,9 @@ async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) ->
         Some(asset) => asset,
         None => oldest_asset(&app, body.network).await?,
     };
-    let request = CreateRequest { network: body.network, asset, items_max: body.max_items };
+    let address = body.hardware.map(|text| Address::parse(body.network, &text)).transpose();
+    let hardware = address.map_err(|error| ApiError::refused("bad_address", format!("hardware: {error}")))?;
+    let request = CreateRequest { network: body.network, asset, items_max: body.max_items, hardware };
     let made = create::create(&app, &request, operator).await?;
     let mut db = app.db.reader().await?;
     let mut batch = shown(&app, &mut db, &made.batch).await?;
@@ -362,6 +367,63 @@ async fn signed_batch(
     Ok(json_document(&file::signed_batch(&mut db, &batch).await?))
 }
 
+async fn hardware_requests(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let mut db = app.db.reader().await?;
+    let batch = store::get(&mut db, &id).await?;
+    let (content, requests) = hardware::requests(&mut db, &batch).await?;
+    let shown = requests.iter().map(|one| one.shown(&content)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(json!({
+        "batch": batch.id, "state": batch.state.name(), "expires_at": moment(batch.expires_at_ms),
+        "requests": shown,
+    })))
+}
+
+async fn hardware_picture(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, item, file)): Path<(String, usize, String)>,
+    Query(size): Query<Size>,
+) -> Result<Response, ApiError> {
+    caller.operator()?;
+    let (number, kind) = match file.rsplit_once('.') {
+        Some((number, "png")) => (number, hardware::PictureKind::Png),
+        Some((number, "gif")) => (number, hardware::PictureKind::Gif),
+        _ => return Err(ApiError::not_found("picture")),
+    };
+    let number: usize = number.parse().map_err(|_| ApiError::not_found("request"))?;
+    let requests = {
+        let mut db = app.db.reader().await?;
+        let batch = store::get(&mut db, &id).await?;
+        hardware::requests(&mut db, &batch).await?.1
+    };
+    let found = requests.into_iter().find(|one| (one.item, one.transaction) == (item, number));
+    let asked = found.ok_or_else(|| ApiError::not_found("request"))?.asked;
+    let (size, pixels, speed) = (size.parse(&app)?, size.pixels()?, app.config.batch.frames_per_second);
+    let drawn = move || hardware::pictures(&asked, size, kind, pixels, speed);
+    let bytes = tokio::task::spawn_blocking(drawn).await.map_err(ApiError::internal)??;
+    let content_type = match kind {
+        hardware::PictureKind::Png => "image/png",
+        hardware::PictureKind::Gif => "image/gif",
+    };
+    Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
+}
+
+async fn hardware_replies(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Parts(parts): Parts,
+) -> Result<Json<Value>, ApiError> {
+    caller.operator()?;
+    let came = hardware::accept(&app, &id, parts, &caller.to_string()).await?;
+    Ok(Json(json!(came)))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seal {
@@ -566,6 +628,8 @@ impl From<BatchError> for ApiError {
             BatchError::Person { .. } => Self::refused("bad_person", text),
             BatchError::Passkey { .. } => Self::refused("bad_assertion", text),
             BatchError::NoWallet { .. } => Self::conflict("no_wallet", text),
+            BatchError::NoHardware { .. } => Self::refused("no_hardware_wallet", text),
+            BatchError::Hardware { .. } => Self::conflict("hardware", text),
             BatchError::Suspended { .. } => Self::conflict("signer_suspended", text),
             BatchError::NoPolicy { .. } => Self::conflict("no_policy", text),
             BatchError::NothingDue { left_out } => {

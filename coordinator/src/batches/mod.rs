@@ -1,8 +1,8 @@
 //! Batches: withdrawals that cross the gap together, from draft to the chain's last word.
 //!
 //! Files in the order of a batch's life: `create` (with `terms` from the chain), `approve`, `exchange` (out, over the gap),
-//! `intake` and `accept` (back), `broadcast`, `confirm`, `settle`; `close` for those that never left; `file` for auditors.
-//! `state` is the pure machine, `store` the SQL, `http` the routes. [`step`] is one round of the workers, [`run`] the loop.
+//! `intake` and `accept` (back), `broadcast`, `confirm`, `settle`; `close` for those that never left; `file` for auditors;
+//! `hardware` for those that a hardware wallet signs. `state` is the pure machine, `store` the SQL, `http` the routes. [`step`] is one round of the workers, [`run`] the loop.
 //! What must stay true: bytes are stored before they are first sent; what nodes answer is a hint; a withdrawal ends paid
 //! only by a final, successful transaction that two providers tell alike; nothing is signed here.
 
@@ -14,6 +14,7 @@ pub mod confirm;
 pub mod create;
 pub mod exchange;
 pub mod file;
+pub mod hardware;
 pub mod http;
 pub mod intake;
 pub mod passkey;
@@ -95,6 +96,12 @@ pub enum BatchError {
     NoWallet {
         /// Where.
         network: Network,
+    },
+    /// Not a hardware wallet of ours.
+    #[error("{wallet} is no hardware wallet that a paired signer's newest policy and the settings both name")]
+    NoHardware {
+        /// What was asked for.
+        wallet: airlock_shared::Address,
     },
     /// Nothing may go to this signer or come from it.
     #[error("signer {signer} is suspended")]
@@ -180,6 +187,12 @@ pub enum BatchError {
         /// Its id.
         batch: String,
         /// What is in the way.
+        why: String,
+    },
+    /// A hardware wallet cannot be asked, or its answers cannot be taken.
+    #[error("{why}")]
+    Hardware {
+        /// Why.
         why: String,
     },
     /// There is nothing to show yet.

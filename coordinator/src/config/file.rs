@@ -280,7 +280,7 @@ fn token(key: &str, network: Network, file: &TokenFile, assets: &Assets) -> Resu
 fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig, ConfigError> {
     let role = Role::from_name(&file.role)
         .filter(|role| *role != Role::Deposit)
-        .ok_or_else(|| refused(format!("{key}.role"), &file.role, "hot, cold or energy"))?;
+        .ok_or_else(|| refused(format!("{key}.role"), &file.role, "hot, cold, energy or hardware"))?;
     let address = Address::parse(network, &file.address)
         .map_err(|error| refused(format!("{key}.address"), &file.address, error))?;
     Ok(WalletConfig { role, address, path: file.path.clone(), fingerprint: file.fingerprint.clone() })

@@ -270,7 +270,7 @@ fn read_wallets(app: &App, file: &[u8]) -> Result<(Identity, Vec<WalletRow>), Pa
         let field = |name: &str| format!("wallets[{place}].{name}");
         let role = Role::from_name(&entry.role)
             .ok_or_else(|| wrong(&field("role"), &entry.role, "deposit, hot, cold or energy"))?;
-        // Batches are made from derived wallets only, as yet; the others of the file are no fault of it.
+        // A hardware wallet is marked by the policy, not by this file; imported keys pay no batch as yet.
         let pays = Role::DERIVED.contains(&role) && role != Role::Deposit;
         if !pays || app.config.network(entry.network).is_none() {
             continue;

@@ -78,7 +78,7 @@ pub enum FinalizeError {
 pub fn finalize(content: &Content, reply: &Reply) -> Result<Vec<Vec<Signed>>, FinalizeError> {
     check_receipt(content, reply)?;
     let transactions = creator::transactions(content)?;
-    attach_all(content, &transactions, reply)
+    attach_all(content, &transactions, &reply.signatures)
 }
 
 /// The same for transactions that [`creator::transactions`] has built from this content, whose digest is known.
@@ -89,19 +89,21 @@ pub fn finalize_built(
     reply: &Reply,
 ) -> Result<Vec<Vec<Signed>>, FinalizeError> {
     check_receipt_of(digest, reply)?;
-    attach_all(content, transactions, reply)
+    attach_all(content, transactions, &reply.signatures)
 }
 
-fn attach_all(
+/// Signed transactions from signatures alone, item by item, level by level, then the cancel: every one must recover to
+/// the wallet that pays. A hardware wallet gives no receipt.
+pub fn attach_all(
     content: &Content,
     transactions: &[Vec<Unsigned>],
-    reply: &Reply,
+    signatures: &[Signature],
 ) -> Result<Vec<Vec<Signed>>, FinalizeError> {
     let expected = transactions.iter().map(Vec::len).sum();
-    if reply.signatures.len() != expected {
-        return Err(FinalizeError::Count { expected, found: reply.signatures.len() });
+    if signatures.len() != expected {
+        return Err(FinalizeError::Count { expected, found: signatures.len() });
     }
-    let mut signatures = reply.signatures.iter();
+    let mut signatures = signatures.iter();
     let mut items = Vec::with_capacity(transactions.len());
     for (item, levels) in transactions.iter().enumerate() {
         let source = content.source_of(item).map(|wallet| wallet.address);

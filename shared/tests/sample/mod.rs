@@ -255,5 +255,5 @@ pub fn signed_batch(network: Network, count: usize) -> SignedBatch {
     let replies = vec![reply(&envelope, 1)];
     let transactions = creator::transactions(&envelope.content).unwrap();
     let transactions = transactions.into_iter().flatten().map(|t| t.bytes()).collect();
-    SignedBatch { envelope, roster: roster(), policy: signed_policy(), replies, transactions }
+    SignedBatch { envelope, roster: roster(), policy: signed_policy(), replies, transactions, hardware: None }
 }

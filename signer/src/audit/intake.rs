@@ -164,7 +164,7 @@ fn order_in_json(bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
     let replies = &text[text.find(REPLIES)? + REPLIES.len()..];
     let mut json = serde_json::Deserializer::from_str(replies);
     let replies = Vec::<ReplyHead<'_>>::deserialize(&mut json).ok()?;
-    let receipt = replies.into_iter().next()?.receipt;
+    let Some(ReplyHead { receipt }) = replies.into_iter().next() else { return hardware_in_json(text) };
     let intent = receipt.unacknowledged.iter().find(|entry| {
         entry.event.event == "intent" && entry.event.content.as_deref() == Some(&*receipt.content)
     });
@@ -172,11 +172,32 @@ fn order_in_json(bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
     Some((hex::decode(&*receipt.entry.signer).ok()?, sequence))
 }
 
+/// A hardware wallet's batch: the coordinator that let it, and when.
+fn hardware_in_json(text: &str) -> Option<(Vec<u8>, u64)> {
+    #[derive(Deserialize)]
+    struct Head {
+        exported_at: u64,
+    }
+    fn field<'a, T: Deserialize<'a>>(text: &'a str, opening: &str) -> Option<T> {
+        let from = &text[text.find(opening)? + opening.len()..];
+        T::deserialize(&mut serde_json::Deserializer::from_str(from)).ok()
+    }
+    let coordinator: Cow<'_, str> = field(text, "\n    \"coordinator\": ")?;
+    let head: Head = field(text, "\n  \"hardware\": ")?;
+    Some((hex::decode(&*coordinator).ok()?, head.exported_at))
+}
+
 /// The same in CBOR, where fields have numbers: replies 3 of a signed batch or 0 of a reply document, receipt 0,
-/// content 0, entry 5, unacknowledged 9; sequence 0, signer 3, event 4; in an event its kind 0 and content 6.
+/// content 0, entry 5, unacknowledged 9; sequence 0, signer 3, event 4; in an event its kind 0 and content 6. Of a hardware
+/// wallet: hardware 5 with the time at 0, envelope 0 with the coordinator at 3.
 fn order_in_binary(bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
     let (kind, body) = (*bytes.get(4)?, bytes.get(6..)?);
     let replies = if kind == 2 { 0 } else { 3 };
+    if let Some(hardware) = field(body, 5).filter(|_| kind != 2) {
+        let exported_at = minicbor::Decoder::new(field(hardware, 0)?).u64().ok()?;
+        let coordinator = minicbor::Decoder::new(field(field(body, 0)?, 3)?).bytes().ok()?;
+        return Some((coordinator.to_vec(), exported_at));
+    }
     let receipt = field(first(field(body, replies)?)?, 0)?;
     let content = minicbor::Decoder::new(field(receipt, 0)?).bytes().ok()?;
     let entry = field(receipt, 5)?;

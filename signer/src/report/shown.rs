@@ -156,13 +156,20 @@ impl Audited {
             approvers: proven.approvers.clone(),
             by_device: proven.methods.0,
             by_passkey: proven.methods.1,
-            signers: proven.signers.iter().map(ToString::to_string).collect(),
+            signers: proven.signers.iter().map(ToString::to_string).chain(hardware(proven)).collect(),
             policy: Some(format!("{} {}", policy.name, policy.version)),
             transactions: proven.transactions.iter().map(|one| hex::encode(one.tx_id)).collect(),
             sum: Some(sum).filter(|_| was_signed),
             file,
         }
     }
+}
+
+/// A hardware wallet in the place of a signer.
+fn hardware(proven: &Proven) -> Option<String> {
+    let (key, _) = proven.hardware.as_ref()?;
+    let (fingerprint, path) = (hex::encode(key.fingerprint), plain(&key.path));
+    Some(format!("hardware wallet {fingerprint} at {path}; no journal stands behind it"))
 }
 
 /// What was signed of one asset on one day.

@@ -15,6 +15,7 @@ use crate::chain::signature::SignatureError;
 use crate::chain::{self, BuildError, Signature, Signed, Unsigned};
 use crate::digest::Digest;
 use crate::network::{Family, Network};
+use crate::policy::HardwareKey;
 use crate::wallet::{self, Role};
 
 /// What the device shows as the sender.
@@ -49,6 +50,12 @@ pub enum RequestError {
         network: Network,
         /// The role of the paying wallet.
         role: Role,
+    },
+    /// The policy's path names no key that a request can carry.
+    #[error("path {path:?} has more than 10 steps or a number of 2^31 and more")]
+    Path {
+        /// The path.
+        path: String,
     },
     /// The request does not fit into a Uniform Resource.
     #[error(transparent)]
@@ -130,14 +137,38 @@ pub struct HardwareRequest {
 }
 
 impl HardwareRequest {
-    /// The request for transaction `transaction` of item `item`, both counted from 0: the only one on TRON; on EVM
-    /// one a fee level, then the cancel. `fingerprint` is that of the device's master key; devices look for the
-    /// right seed by it, and some refuse a request without one.
+    /// The request for a wallet of our own roles whose seed is on a device too. `fingerprint` is that of the device's
+    /// master key; devices look for the right seed by it, and some refuse a request without one.
     pub fn new(
         content: &Content,
         item: usize,
         transaction: usize,
         fingerprint: Option<[u8; 4]>,
+    ) -> Result<Self, RequestError> {
+        let role = content.source_of(item).map_or(Role::Hardware, |wallet| wallet.role);
+        let path = |index| wallet::key_path(content.network, role, index);
+        let path = content.source_of(item).and_then(|wallet| path(wallet.index));
+        let path = path.map(|path| Keypath::of(path, fingerprint));
+        Self::at(content, (item, transaction), path, RequestError::NoPath { network: content.network, role })
+    }
+
+    /// The request for transaction `transaction` of item `item`, both counted from 0, to the hardware wallet whose key
+    /// the policy lists: the only one on TRON; on EVM one a fee level, then the cancel.
+    pub fn listed(
+        content: &Content,
+        item: usize,
+        transaction: usize,
+        key: &HardwareKey,
+    ) -> Result<Self, RequestError> {
+        let path = Keypath::parse(&key.path, Some(key.fingerprint));
+        Self::at(content, (item, transaction), path, RequestError::Path { path: key.path.clone() })
+    }
+
+    fn at(
+        content: &Content,
+        (item, transaction): (usize, usize),
+        path: Option<Keypath>,
+        no_path: RequestError,
     ) -> Result<Self, RequestError> {
         let count = content.items.len();
         let wallet = content.source_of(item).filter(|_| item < count);
@@ -146,13 +177,12 @@ impl HardwareRequest {
         if transaction >= transactions.len() {
             return Err(RequestError::NoTransaction { transaction, count: transactions.len() });
         }
-        let path = wallet::key_path(content.network, wallet.role, wallet.index)
-            .ok_or(RequestError::NoPath { network: content.network, role: wallet.role })?;
+        let path = path.ok_or(no_path)?;
         let size = (count, transactions.len());
         Ok(Self {
             unsigned: transactions.swap_remove(transaction),
             source: wallet.address,
-            path: Keypath::of(path, fingerprint),
+            path,
             content: content.digest(),
             expires_at: content.expires_at,
             place: (item, transaction),
@@ -213,14 +243,18 @@ impl HardwareRequest {
 
     /// Checks a reply that came at `now` (UTC seconds) and joins its signature to the transaction.
     pub fn accept(&self, reply: &Ur, now: u64) -> Result<Signed, ReplyError> {
+        Ok(self.unsigned.clone().attach(self.signature(reply, now)?)?)
+    }
+
+    /// The signature of a reply that came at `now` (UTC seconds), in its one canonical form.
+    pub fn signature(&self, reply: &Ur, now: u64) -> Result<Signature, ReplyError> {
         if now >= self.expires_at {
             return Err(ReplyError::Expired { expires_at: self.expires_at, now });
         }
         let family = self.source.network().family();
         let signature = self.signature_for(family, reply)?;
         self.answers(signature.request_id)?;
-        let signature = self.normalised(&signature.signature)?;
-        Ok(self.unsigned.clone().attach(signature)?)
+        self.normalised(&signature.signature)
     }
 
     fn signature_for(&self, family: Family, reply: &Ur) -> Result<DeviceSignature, ReplyError> {

@@ -44,6 +44,17 @@ impl Keypath {
         Self { steps: hardened.into_iter().chain(plain).collect(), source_fingerprint, depth: None }
     }
 
+    /// Reads a path as a policy spells it, `m/44'/60'/0'/0/0`; `None` for more than 10 steps or a number of 2^31 or more.
+    pub fn parse(path: &str, source_fingerprint: Option<[u8; 4]>) -> Option<Self> {
+        let step = |text: &str| {
+            let (number, hardened) = text.strip_suffix('\'').map_or((text, false), |number| (number, true));
+            let index: u32 = number.parse().ok()?;
+            (u64::from(index) < HARDENED).then_some(Step { index, hardened })
+        };
+        let steps: Vec<Step> = path.strip_prefix("m/")?.split('/').map(step).collect::<Option<_>>()?;
+        (steps.len() as u64 <= MAX_STEPS).then_some(Self { steps, source_fingerprint, depth: None })
+    }
+
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, CborError> {
         from.tag(TAG)?;
         let (mut steps, mut fingerprint, mut depth) = (None, None, None);

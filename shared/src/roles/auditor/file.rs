@@ -4,7 +4,9 @@
 //! the pinned roster; enough distinct people approved; every signer is a custodian of the roster, holds the
 //! vault that the batch names, and its receipt is authentic and records these signatures; the journal entries
 //! are one chain; every signature is by the wallet that pays; transactions that travel along equal what the
-//! fields build. Files are independent of each other here, so callers may check them in parallel.
+//! fields build. Where a hardware wallet paid, the wallet that the policy lists and the coordinator's word stand
+//! in the place of signer, receipt and journal, and the report says so. Files are independent of each other
+//! here, so callers may check them in parallel.
 
 use super::Pins;
 use crate::approval::{self, Proof};
@@ -16,8 +18,9 @@ use crate::identity::Identity;
 use crate::journal::{Chain, ChainError, Entry, Event, Record};
 use crate::memory::Past;
 use crate::policy::rules::RULES;
-use crate::policy::{Facts, PolicyError, Refusal, Rule};
+use crate::policy::{Facts, HardwareKey, PolicyError, Refusal, Rule};
 use crate::roles::{creator, extractor::Level, finalizer};
+use crate::wallet::Role;
 
 /// What a good file says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,11 +48,17 @@ pub struct Report {
     /// For each signer in order, the journal entry that counts the batch as signed: its intent, or what the
     /// receipt shows instead.
     pub places: Vec<u64>,
+    /// Where a hardware wallet signed: its key as the policy lists it, and the coordinator that let it. No journal
+    /// stands behind that.
+    pub hardware: Option<(HardwareKey, Identity)>,
 }
 
 impl Report {
     /// Where the file belongs in the order of a folder.
     pub fn order(&self) -> Option<(Identity, u64)> {
+        if let Some((_, coordinator)) = &self.hardware {
+            return Some((*coordinator, self.signed_at));
+        }
         self.signers.first().copied().zip(self.places.first().copied())
     }
 }
@@ -106,6 +115,18 @@ pub enum Finding {
     /// A rule is broken.
     #[error("envelope.content: {0}")]
     Rule(#[from] Refusal),
+    /// A hardware wallet pays, and the file has no signatures of it, or a signer's reply beside them.
+    #[error("hardware: a hardware wallet pays; its signatures must be here, and no signer's reply")]
+    NoHardware,
+    /// Signatures of a hardware wallet for a source that the policy does not list as one.
+    #[error("hardware: the policy lists no hardware wallet as this source")]
+    NotHardware,
+    /// The coordinator's word does not fit: signatures, approvals or the time were changed.
+    #[error("hardware.signature: does not fit; signatures, approvals or the time of the export were changed")]
+    HardwareSeal,
+    /// A signature of the hardware wallet is wrong.
+    #[error("hardware: {0}")]
+    Hardware(finalizer::FinalizeError),
     /// There is no reply.
     #[error("replies: there is none")]
     NoReply,
@@ -197,7 +218,13 @@ pub fn audit(file: &SignedBatch, pins: &Pins) -> Result<Report, Finding> {
         signed_at: 0,
         record: None,
         places: Vec::new(),
+        hardware: None,
     };
+    let by_hardware = content.source.is_some_and(|source| source.role == Role::Hardware);
+    if by_hardware || file.hardware.is_some() {
+        check_hardware(file, &transactions, &mut report)?;
+        return Ok(report);
+    }
     for (index, reply) in file.replies.iter().enumerate() {
         check_signer(file, index, &reply.receipt)?;
         if reply.receipt.approvals != approval::digest_of(&file.envelope.approvals) {
@@ -205,12 +232,15 @@ pub fn audit(file: &SignedBatch, pins: &Pins) -> Result<Report, Finding> {
         }
         report.signers.push(reply.receipt.signer());
         report.places.push(intent_of(&reply.receipt).unwrap_or(&reply.receipt.entry).sequence);
-        report.signed_at = intent_of(&reply.receipt).map_or(reply.receipt.time, |entry| entry.time);
         if let Outcome::Refused { code, .. } = &reply.receipt.outcome {
             check_refusal(index, reply, &digest)?;
+            // Beside a signature, a refusal says nothing about when it was made.
+            report.signed_at = if report.signatures > 0 { report.signed_at } else { reply.receipt.time };
             report.verdict = Verdict::Refused { code: code.clone() };
             continue;
         }
+        // Journal time: the receipt's own is its signer's choice.
+        report.signed_at = intent_of(&reply.receipt).unwrap_or(&reply.receipt.entry).time;
         let signed = finalizer::finalize_built(content, &digest, &transactions, reply)
             .map_err(|error| Finding::Reply { reply: index, error })?;
         report.transactions.extend(ids(content, &signed));
@@ -222,6 +252,32 @@ pub fn audit(file: &SignedBatch, pins: &Pins) -> Result<Report, Finding> {
         report.verdict = Verdict::Signed;
     }
     if report.signers.is_empty() { Err(Finding::NoReply) } else { Ok(report) }
+}
+
+/// A batch that a hardware wallet signed: the policy lists the wallet, the pinned coordinator says when it let the
+/// requests go, and every signature is the wallet's.
+fn check_hardware(
+    file: &SignedBatch,
+    transactions: &[Vec<Unsigned>],
+    report: &mut Report,
+) -> Result<(), Finding> {
+    let content = &file.envelope.content;
+    let network = file.policy.policy.network(content.network);
+    let listed = content.source.and_then(|source| network?.paying(&source)?.hardware.clone());
+    let key = listed.ok_or(Finding::NotHardware)?;
+    let reply = file.hardware.as_ref().filter(|_| file.replies.is_empty()).ok_or(Finding::NoHardware)?;
+    if !reply.is_authentic(&file.envelope) {
+        return Err(Finding::HardwareSeal);
+    }
+    let signed =
+        finalizer::attach_all(content, transactions, &reply.signatures).map_err(Finding::Hardware)?;
+    report.transactions = ids(content, &signed);
+    report.signatures = reply.signatures.len();
+    report.signed_at = reply.exported_at;
+    let tx_ids = |item: usize| transactions[item].iter().filter_map(Unsigned::tx_id).collect();
+    report.record = Record::of(content, reply.exported_at, tx_ids);
+    report.hardware = Some((key, file.envelope.coordinator));
+    check_approvals(file, &report.content, reply.exported_at)
 }
 
 /// Enough distinct people approved, each with a device or passkey of the policy.

@@ -2,7 +2,8 @@
 # Everything that must hold before a change is merged, in the order in which mistakes are cheap to find:
 # formatting, lints, documentation, generated files, licences and sources (if cargo-deny is installed),
 # tests. With --coverage the line coverage of the shared crate is measured too, and with --fuzz the decoders get
-# fifty times as many inputs, optimised; both before the tests, so that the last line stays the count of the tests.
+# fifty times as many inputs and the signer's memory is searched for secrets, both optimised as in a release, where
+# values lie in other places; all before the tests, so that the last line stays the count of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,6 +53,8 @@ if [ "$fuzz" = yes ]; then
     step "decoders, for longer"
     AIRLOCK_FUZZ_ROUNDS="${AIRLOCK_FUZZ_ROUNDS:-100000}" AIRLOCK_FUZZ_SEED="${AIRLOCK_FUZZ_SEED:-$RANDOM}" \
         cargo test --locked --release -p airlock-shared -p airlock-signer --test fuzz -- --nocapture --test-threads=1
+    step "secrets in memory, optimised"
+    cargo test --locked --release -p airlock-signer --test memory
 fi
 step "tests"
 scripts/test.sh

@@ -1,8 +1,8 @@
 //! What keeps secrets inside this process, and for no longer than they are needed: no core dump, no tracing
 //! by others, pages of secrets locked, freed memory and used stacks overwritten.
 //!
-//! `protect` is called once, first thing in `main`, before a passphrase is read; `forget` whenever secrets
-//! have been used. What must stay true: failure to forbid dumps is an error; what could not be locked is
+//! `protect` is called once, first thing in `main`, before a passphrase is read; `start_workers` in the sandbox,
+//! before keys are opened; `forget` whenever secrets have been used. What must stay true: failure to forbid dumps is an error; what could not be locked is
 //! said on the start line, because an unprivileged account often may not, and a lie would be worse.
 //! `raw` is the one module of this crate with `unsafe`.
 
@@ -68,6 +68,13 @@ impl fmt::Display for Protection {
 
 /// Deeper than any calculation here goes, and less than the smallest stack of ours.
 const STACK_BYTES: usize = 512 << 10;
+
+/// Starts the workers that share calculations, once the sandbox is entered, which they then are in too. What they
+/// are run by stays on the heap as long as this process, and is moved there from a stack with its padding, so
+/// that must hold nothing yet.
+pub fn start_workers() {
+    forget();
+}
 
 /// Overwrites what calculations have left on the stacks of this thread and of the workers. To be called
 /// from a function that held no secret itself, else its own frame remains.

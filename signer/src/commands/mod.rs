@@ -121,6 +121,7 @@ impl Place {
     pub fn enter_sandbox(&self, home: &Home, out: Option<&Path>) -> Result<(), Failure> {
         let writable: Vec<&Path> = std::iter::once(home.root()).chain(out).collect();
         let enforced = sandbox::enter(&writable)?;
+        memory::start_workers();
         let version = env!("CARGO_PKG_VERSION");
         self.console.note(format_args!("airlock-signer {version}: {enforced}; {}", self.protection));
         self.check_sandbox(enforced)

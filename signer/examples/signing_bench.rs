@@ -3,10 +3,10 @@
 //! `scripts/bench.sh signing` runs it: one line of JSON per figure, `{"figure","value","unit","limit","ratio"}`,
 //! in items per second. Measured is everything between the request's bytes and the reply's: decoding, every check
 //! and rule, the intent on the disk, signing on all cores, recovering the address from each signature, the entry
-//! on the disk. Stretching the passphrase is left out. The limit, measured beside it in the same run, is a bare
-//! loop of k256 signatures and recoveries over as many hashes on the same cores. Medians of several runs.
-//! 10,000 withdrawals are two batches in one request. Memory is the most that a run adds at its peak, beside the
-//! bytes that cross the gap.
+//! on the disk, with the program's own heap, which overwrites. Stretching the passphrase is left out. The limit,
+//! measured beside it in the same run, is a bare loop of k256 signatures and recoveries over as many hashes on the
+//! same cores. Medians of several runs. 10,000 withdrawals are two batches in one request. Memory is the most that
+//! a run adds at its peak, beside the bytes that cross the gap.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop")]
 
@@ -17,6 +17,7 @@ use airlock_shared::chain::signature::sign;
 use airlock_shared::document::Document as _;
 use airlock_shared::words::words;
 use airlock_shared::{BatchId, ItemId, Network};
+use airlock_signer::memory::Overwriting;
 use k256::ecdsa::SigningKey;
 use rayon::prelude::{IntoParallelIterator as _, ParallelIterator as _};
 use std::hint::black_box;
@@ -25,6 +26,10 @@ use world::{World, units};
 
 #[path = "measure/mod.rs"]
 mod measure;
+
+/// As in the program.
+#[global_allocator]
+static HEAP: Overwriting = Overwriting;
 
 /// A request: how many batches of how many items, and how often it is measured.
 #[derive(Clone, Copy)]

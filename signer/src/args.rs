@@ -39,6 +39,7 @@ pub struct CommandLine {
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Options {
     /// Directory of vault, journal and policy [default: $XDG_DATA_HOME/airlock-signer or ~/.local/share/airlock-signer].
     #[arg(long, global = true, value_name = "DIR")]

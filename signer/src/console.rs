@@ -37,7 +37,7 @@ pub struct Console {
 const WORD_TRIES: usize = 3;
 
 fn no_terminal(what: &str) -> Failure {
-    Failure::usage(format!("there is no terminal to ask for {what}"))
+    Failure::usage(format!("there is no terminal to ask for {what}; --help names the option that gives it"))
 }
 
 impl Console {

@@ -64,7 +64,7 @@ fn the_transcript_says_everything_but_the_secrets_and_its_digest_can_be_recomput
         told["identity"].as_str().unwrap(),
         told["fingerprint"].as_str().unwrap(),
         told["roster_digest"].as_str().unwrap(),
-        "47104 KiB in 1 passes",
+        "47104 KiB in 1 pass",
         "throws of coins",
         "operating system (getrandom)",
         "network interfaces up:",

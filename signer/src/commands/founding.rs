@@ -241,7 +241,10 @@ impl Answer {
 
     /// For people.
     pub fn text(&self) -> String {
-        let roster = format!("{} of {} custodians", self.threshold, self.custodians.len());
+        let roster = match self.custodians.len() {
+            0 => "no roster pinned".to_owned(),
+            all => format!("{} of {all} custodians", self.threshold),
+        };
         let keys = self.fingerprint.as_ref().map_or(String::new(), |keys| format!("\nkeys {keys}"));
         format!("device of {} ({}), {roster}\nidentity {}{keys}", self.name, self.profile, self.identity)
     }

@@ -71,7 +71,8 @@ pub fn run(place: &Place, action: &PassphraseAction) -> Result<(), Failure> {
     let answer = change.carry_out(place, args, cost, old_spending, &new)?;
     let line = |(name, sealing): (&str, &Option<Sealing>)| {
         let Sealing { memory_kib, passes } = sealing.as_ref()?;
-        Some(format!("{name} compartment sealed again: {memory_kib} KiB in {passes} passes\n"))
+        let work = if *passes == 1 { "pass" } else { "passes" };
+        Some(format!("{name} compartment sealed again: {memory_kib} KiB in {passes} {work}\n"))
     };
     let lines: String = [("identity", &answer.identity), ("spending", &answer.spending)]
         .into_iter()

@@ -155,7 +155,8 @@ impl KdfCost {
 
 impl fmt::Display for KdfCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} KiB in {} passes", self.memory_kib, self.passes)
+        let passes = if self.passes == 1 { "pass" } else { "passes" };
+        write!(f, "{} KiB in {} {passes}", self.memory_kib, self.passes)
     }
 }
 

@@ -4,12 +4,17 @@
 
 mod sample;
 
+use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::digest::Digest;
 use airlock_shared::document::{self, Document};
-use airlock_shared::envelope::SignedBatch;
-use airlock_shared::identity::Identity;
+use airlock_shared::envelope::{Envelope, Outcome, SignedBatch, signatures_digest};
+use airlock_shared::genesis::{Genesis, Reason, SignedGenesis};
+use airlock_shared::identity::{Identity, IdentitySignature};
+use airlock_shared::journal::{Chain, Entry, Event, Record};
+use airlock_shared::policy::Rule;
 use airlock_shared::roles::auditor::{Break, Contradiction, Finding, Folder, Pins, RosterFile, audit};
-use airlock_shared::{BaseUnits, Network};
+use airlock_shared::roles::creator;
+use airlock_shared::{BaseUnits, Network, Profile};
 use sample::{content, envelope, identity_key, reply, roster, signed_batch};
 
 const BOTH: [Network; 2] = [Network::TRON_DEV, Network::EVM_DEV];
@@ -237,4 +242,261 @@ fn a_roster_file_is_believed_only_with_its_own_digest() {
     let other = file.to_json().replace("\"threshold\": 2", "\"threshold\": 1");
     let error = document::read::<RosterFile>(other.as_bytes()).unwrap_err();
     assert_eq!(error.at, "airlock roster.digest");
+}
+
+/// A journal of the signer with the vault of the samples, told by whoever holds its key.
+struct Told(Vec<Entry>);
+
+impl Told {
+    fn new() -> Self {
+        let genesis = Event::Genesis { profile: Profile::Dev, roster: roster().digest(), terms: None };
+        let policy = sample::policy();
+        let installed = Event::PolicyInstalled { version: policy.version, digest: policy.digest() };
+        Self(Vec::new()).tell(sample::NOW, genesis).tell(sample::NOW, installed)
+    }
+
+    fn tell(mut self, time: u64, event: Event) -> Self {
+        let next = Entry::next(Chain::Journal, self.0.last(), time, event, &identity_key(1));
+        self.0.push(next);
+        self
+    }
+
+    fn newest(&self) -> Entry {
+        self.0.last().unwrap().clone()
+    }
+
+    /// Intent and signatures, and the file, whose receipt shows everything from entry `from` on.
+    fn sign(self, file: &mut SignedBatch, time: u64, from: usize) -> Self {
+        let told = self.tell(time, intent_of(file, time)).tell(time, signed_of(file));
+        told.show(file, time, from);
+        told
+    }
+
+    fn show(&self, file: &mut SignedBatch, time: u64, from: usize) {
+        let receipt = &mut file.replies[0].receipt;
+        receipt.entry = self.newest();
+        receipt.unacknowledged = self.0[from..self.0.len() - 1].to_vec();
+        receipt.time = time;
+        *receipt = receipt.clone().sign(&identity_key(1));
+    }
+
+    /// A refusal of the batch, in the place of its signatures.
+    fn refuse(&self, file: &mut SignedBatch, code: &str, time: u64) {
+        let reply = &mut file.replies[0];
+        reply.signatures.clear();
+        reply.receipt.outcome = Outcome::Refused { code: code.to_owned(), why: "so it is told".to_owned() };
+        self.show(file, time, 0);
+    }
+}
+
+fn intent_of(file: &SignedBatch, time: u64) -> Event {
+    let content = &file.envelope.content;
+    let transactions = creator::transactions(content).unwrap();
+    let tx_ids = |i: usize| transactions[i].iter().filter_map(|t| t.tx_id()).collect();
+    let record = Record::of(content, time, tx_ids).unwrap().digest();
+    Event::Intent { content: content.digest(), approvals: digest_of(&file.envelope.approvals), record }
+}
+
+fn signed_of(file: &SignedBatch) -> Event {
+    let signatures = signatures_digest(&file.replies[0].signatures);
+    Event::Signed { content: file.envelope.content.digest(), signatures }
+}
+
+/// The second batch after [`file_of`] nothing changed.
+fn second_file() -> SignedBatch {
+    file_of(|content| {
+        content.batch_id = airlock_shared::BatchId::from_bytes([0x22; 16]);
+        content.items[0].id = airlock_shared::ItemId::new(1_001);
+        content.items[0].account_nonce = Some(71);
+    })
+}
+
+fn breaks(folder: &Folder) -> Vec<Break> {
+    folder.breaks().into_iter().map(|(_, found)| found).chain(folder.missing()).collect()
+}
+
+const TIME: u64 = sample::NOW + 60;
+
+#[test]
+fn an_honest_journal_has_no_break_and_no_note() {
+    let (mut folder, mut one, mut two) = (folder(), file_of(|_| ()), second_file());
+    Told::new().sign(&mut one, TIME, 0).sign(&mut two, TIME + 1, 4);
+    for (place, file) in [one, two].iter().enumerate() {
+        let added = folder.add(place, file, &audit(file, &pins()).unwrap());
+        assert_eq!((added.findings, added.notes), (vec![], vec![]));
+    }
+    assert_eq!(breaks(&folder), []);
+}
+
+#[test]
+fn signatures_without_an_intent_are_a_break() {
+    let (mut folder, mut file) = (folder(), file_of(|_| ()));
+    let told = Told::new().tell(TIME, signed_of(&file));
+    told.show(&mut file, TIME, 0);
+    assert_eq!(add(&mut folder, 0, &file), []);
+    assert!(matches!(breaks(&folder)[..], [Break::NoIntent { sequence: 3, .. }]), "{:?}", breaks(&folder));
+}
+
+#[test]
+fn an_intent_that_no_file_shows_is_named() {
+    let (mut folder, mut file, hidden) = (folder(), file_of(|_| ()), second_file());
+    Told::new().tell(TIME, intent_of(&hidden, TIME)).sign(&mut file, TIME, 0);
+    assert_eq!(add(&mut folder, 0, &file), []);
+    assert!(matches!(breaks(&folder)[..], [Break::Unfinished { sequence: 3, .. }]), "{:?}", breaks(&folder));
+}
+
+#[test]
+fn a_second_intent_for_one_batch_is_a_break() {
+    let (mut folder, mut file) = (folder(), file_of(|_| ()));
+    let told = Told::new().tell(TIME, intent_of(&file, TIME)).tell(TIME, intent_of(&file, TIME));
+    told.tell(TIME, signed_of(&file)).show(&mut file, TIME, 0);
+    add(&mut folder, 0, &file);
+    assert!(
+        matches!(breaks(&folder)[..], [Break::SecondIntent { sequence: 4, .. }]),
+        "{:?}",
+        breaks(&folder)
+    );
+}
+
+/// An entry under the signer's key that follows nothing it should.
+fn loose(sequence: u64, previous: Digest, event: Event) -> Entry {
+    let key = identity_key(1);
+    let mut entry = Entry::next(Chain::Journal, None, sample::NOW, event, &key);
+    (entry.sequence, entry.previous) = (sequence, previous);
+    entry.signature = IdentitySignature::by(&key, &entry.head(Chain::Journal));
+    entry
+}
+
+#[test]
+fn a_journal_begins_with_entry_1_which_continues_nothing() {
+    let genesis = || Event::Genesis { profile: Profile::Dev, roster: roster().digest(), terms: None };
+    let zeroth = loose(0, Digest::ZERO, genesis());
+    let first = loose(1, zeroth.head(Chain::Journal), genesis());
+    let (mut folder, mut file) = (folder(), file_of(|_| ()));
+    Told(vec![zeroth, first]).sign(&mut file, TIME, 0);
+    add(&mut folder, 0, &file);
+    let found = breaks(&folder);
+    let named = |wanted: u64| {
+        found.iter().any(|one| matches!(one, Break::Beginning { sequence, .. } if *sequence == wanted))
+    };
+    assert!(named(0) && named(1), "{found:?}");
+
+    let (mut folder, mut file) = (self::folder(), file_of(|_| ()));
+    Told::new().tell(TIME, genesis()).sign(&mut file, TIME, 0);
+    add(&mut folder, 0, &file);
+    assert!(matches!(breaks(&folder)[..], [Break::Beginning { sequence: 3, .. }]), "{:?}", breaks(&folder));
+}
+
+#[test]
+fn an_intent_in_another_file_binds_the_record_too() {
+    let (mut folder, mut one, mut two) = (folder(), file_of(|_| ()), second_file());
+    // The journal says that another record was intended for the second batch.
+    let other = match intent_of(&two, TIME) {
+        Event::Intent { content, approvals, .. } => {
+            Event::Intent { content, approvals, record: Digest::ZERO }
+        }
+        other => other,
+    };
+    let told = Told::new().tell(TIME, intent_of(&one, TIME)).tell(TIME, other).tell(TIME, signed_of(&one));
+    told.show(&mut one, TIME, 0);
+    told.tell(TIME, signed_of(&two)).show(&mut two, TIME, 5);
+    assert_eq!(add(&mut folder, 0, &one), []);
+    let found = add(&mut folder, 1, &two);
+    assert!(found.contains(&Contradiction::Record { sequence: 4 }), "{found:?}");
+}
+
+#[test]
+fn a_receipt_cannot_choose_the_time_at_which_rules_are_asked() {
+    let (mut folder, mut one, mut two) = (folder(), file_of(|_| ()), second_file());
+    let late = sample::NOW + 50_000;
+    let told = Told::new().tell(TIME, intent_of(&one, TIME)).tell(late, intent_of(&two, late));
+    let told = told.tell(late, signed_of(&one));
+    told.show(&mut one, late, 0);
+    // Signed hours after it had expired; the receipt says a minute after it was made.
+    told.tell(late, signed_of(&two)).show(&mut two, TIME, 5);
+    assert_eq!(add(&mut folder, 0, &one), []);
+    let found = add(&mut folder, 1, &two);
+    let expired =
+        |one: &Contradiction| matches!(one, Contradiction::Rule(broken) if broken.rule == Rule::Expired);
+    assert!(found.iter().any(expired), "{found:?}");
+}
+
+/// Much for a stranger: refused at first, a day later signed.
+fn large(number: u8, created_at: u64) -> SignedBatch {
+    file_of(|content| {
+        content.batch_id = airlock_shared::BatchId::from_bytes([number; 16]);
+        content.items[0].amount = BaseUnits::from(30_000_000_000u64);
+        (content.created_at, content.expires_at) = (created_at, created_at + 43_200);
+    })
+}
+
+#[test]
+fn a_first_seen_delay_begins_only_with_a_refusal_that_everybody_else_had_approved() {
+    let day = 86_400;
+    let strangers = |folder: &mut Folder, refused: &SignedBatch| {
+        assert_eq!(add(folder, 0, refused), []);
+        let mut paid = large(2, sample::NOW + day);
+        Told::new().sign(&mut paid, TIME + day, 0);
+        let found = add(folder, 1, &paid);
+        found.iter().any(|one| matches!(one, Contradiction::Rule(broken) if broken.rule == Rule::FirstSeen))
+    };
+    let mut refused = large(1, sample::NOW);
+    Told::new().refuse(&mut refused, "policy.first_seen", TIME);
+    assert!(!strangers(&mut folder(), &refused), "the delay is over");
+
+    let mut alone = large(1, sample::NOW);
+    alone.envelope = Envelope::seal(alone.envelope.content, Vec::new(), Vec::new(), &identity_key(9));
+    alone.replies[0].receipt.approvals = digest_of(&[]);
+    Told::new().refuse(&mut alone, "policy.first_seen", TIME);
+    assert!(strangers(&mut folder(), &alone), "nobody approved it");
+
+    let mut backdated = large(1, sample::NOW - 300);
+    Told::new().refuse(&mut backdated, "policy.first_seen", sample::NOW - 100);
+    assert!(strangers(&mut folder(), &backdated), "before the journal's newest entry");
+}
+
+#[test]
+fn a_batch_that_was_refused_after_it_was_signed_is_a_contradiction_too() {
+    let (mut folder, mut file) = (folder(), file_of(|_| ()));
+    let told = Told::new().sign(&mut file, TIME, 0);
+    assert_eq!(add(&mut folder, 0, &file), []);
+    let mut refused = file.clone();
+    told.refuse(&mut refused, "policy.expired", TIME);
+    let found = folder.add_receipt(1, &refused.replies[0].receipt);
+    assert!(matches!(found[..], [Contradiction::Refused { .. }]), "{found:?}");
+}
+
+#[test]
+fn custodians_terms_hold_for_one_signer_and_one_place() {
+    let told = Told::new();
+    let continues = SeenHead::of(&told.newest());
+    let terms = |seed: u8, continues: SeenHead| {
+        let genesis = Genesis {
+            profile: Profile::Dev,
+            signer: Identity::of(&identity_key(seed)),
+            roster: roster().digest(),
+            reason: Reason::Reanchored,
+            continues: Some(continues),
+            highest_item: 10,
+            nonces: Vec::new(),
+            spent: Vec::new(),
+            policy: None,
+            made_at: sample::NOW,
+        };
+        let signatures = sample::by_custodians(&genesis.digest());
+        SignedGenesis { genesis, signatures }
+    };
+    let later = SeenHead { sequence: continues.sequence + 1, ..continues };
+    let others = SeenHead { signer: Identity::of(&identity_key(2)), ..continues };
+    for (signed, fits) in [(terms(1, continues), true), (terms(1, later), false), (terms(2, others), false)] {
+        let (mut folder, mut file) = (folder(), file_of(|_| ()));
+        let digest = signed.genesis.digest();
+        folder.add_terms(signed, &roster()).unwrap();
+        let told = Told(told.0.clone()).tell(TIME, Event::Reanchored { terms: digest });
+        told.sign(&mut file, TIME, 0);
+        assert_eq!(add(&mut folder, 0, &file), []);
+        let found = breaks(&folder);
+        assert_eq!(found.is_empty(), fits, "{found:?}");
+        assert!(fits || matches!(found[..], [Break::OtherTerms { sequence: 3, .. }]), "{found:?}");
+    }
 }

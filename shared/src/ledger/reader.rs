@@ -172,13 +172,19 @@ impl Reader {
         if let Some(other) = header.networks.iter().find(|one| one.chain_id != chain_id_of(one.network)) {
             return Err(self.wrong(format!("chain id {} is not that of {}", other.chain_id, other.network)));
         }
+        let rises = header.assets.is_sorted_by(|a, b| a.asset < b.asset)
+            && header.networks.is_sorted_by(|a, b| a.network < b.network)
+            && header.networks.iter().all(|one| one.assets.is_sorted_by(|a, b| a.asset < b.asset));
+        if !rises {
+            return Err(self.wrong("assets and networks must be sorted by name, each once"));
+        }
         self.decimals = header.assets.iter().map(|one| (one.asset.clone(), one.decimals)).collect();
         self.header = Some(header.clone());
         Ok(())
     }
 
     fn add_account(&mut self, account: &Account) -> Result<(), LineError> {
-        self.minor_of(&account.asset, account.balance.trim_start_matches('-'))?;
+        self.minor_of(&account.asset, magnitude_of(&account.balance))?;
         let base = [BaseUnits::ZERO; 2];
         let running = Running { line: self.line, account: account.clone(), minor: 0, base };
         self.accounts.insert(account.id, running);
@@ -230,7 +236,7 @@ impl Reader {
     /// A balance is the sum of the account's entries, in ledger units and in base units.
     fn check_balance(&mut self, header: &Header, running: &Running) {
         let account = &running.account;
-        let magnitude = self.minor_of(&account.asset, account.balance.trim_start_matches('-'));
+        let magnitude = self.minor_of(&account.asset, magnitude_of(&account.balance));
         let sign = if account.balance.starts_with('-') { -1 } else { 1 };
         let mut fault = |what: String| self.faults.push(LineError { line: running.line, what });
         if magnitude.map(|minor| sign * minor) != Ok(running.minor) {
@@ -272,6 +278,11 @@ impl Reader {
         }
         Ok(i128::from(minor.get()))
     }
+}
+
+/// A balance without its sign, which stands once.
+fn magnitude_of(balance: &str) -> &str {
+    balance.strip_prefix('-').unwrap_or(balance)
 }
 
 fn shown(text: &str) -> String {

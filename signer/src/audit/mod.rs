@@ -20,7 +20,7 @@ use airlock_shared::document;
 use airlock_shared::envelope::{Receipt, SignedBatch};
 use airlock_shared::genesis::SignedGenesis;
 use airlock_shared::identity::{Identity, Roster};
-use airlock_shared::roles::auditor::{Added, Books, Contradiction, Folder, Pins};
+use airlock_shared::roles::auditor::{Added, Books, Contradiction, Folder, Note, Pins};
 use checked::{Batch, Checked, Document};
 use intake::{Indexed, Listed};
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -69,7 +69,7 @@ pub fn audit(asked: &Asked<'_>) -> Report {
     let pins = Pins { roster: roster.as_ref().map_or(Digest::ZERO, Roster::digest), coordinators };
     let custodians = roster.iter().flat_map(|roster| &roster.custodians).map(|custodian| custodian.identity);
     let folder = Folder::new(pins.clone(), custodians);
-    let mut work = Work { files, roster, pins, folder, books: None, report };
+    let mut work = Work { files, roster, pins, folder, books: None, report, unjudged: Vec::new() };
     if let Some(path) = asked.ledger {
         work.books = books::open(path, &work.pins.coordinators, &mut work.folder, &mut work.report);
     }
@@ -105,6 +105,8 @@ struct Work<'a> {
     folder: Folder,
     books: Option<Books>,
     report: Report,
+    /// Files whose journal or past is not all here.
+    unjudged: Vec<usize>,
 }
 
 impl Work<'_> {
@@ -153,6 +155,10 @@ impl Work<'_> {
         let repeated = findings.iter().any(|found| matches!(found, Contradiction::Duplicate { .. }));
         let findings = findings.iter().map(|found| self.told(found)).collect();
         let name = self.report.name(place).to_owned();
+        let by_hardware = notes.iter().any(|note| matches!(note, Note::Hardware { .. }));
+        if !notes.is_empty() && !by_hardware {
+            self.unjudged.push(place);
+        }
         for note in notes {
             self.report.not_checked(&format!("{name}: {note}"));
         }
@@ -182,6 +188,10 @@ impl Work<'_> {
 
     fn finish(mut self, listed: &Listed) -> Report {
         self.report.journals(&self.folder, listed.folder);
+        if listed.folder {
+            // Gaps say why; this makes sure that nothing was left unasked for a reason that no gap shows.
+            self.report.unjudged(&self.unjudged);
+        }
         if let Some(books) = self.books.take() {
             self.report.mismatches(books.mismatches());
         }

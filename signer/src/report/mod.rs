@@ -141,6 +141,19 @@ impl Report {
         self.notes.insert(plain(what));
     }
 
+    /// Files of a whole folder about which not every rule could be asked.
+    pub fn unjudged(&mut self, places: &[usize]) {
+        let Some(first) = places.first() else { return };
+        let others = match places.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {} more", crate::review::counted(more, "file")),
+        };
+        let name = self.name(*first).to_owned();
+        self.findings.push(format!(
+            "not every rule could be asked about {name}{others}: what was signed before is not all here"
+        ));
+    }
+
     /// The books, once they were read.
     pub fn ledger(&mut self, file: String, books: &Books, counts: Counts) {
         self.ledger = Some(LedgerShown::of(file, books, counts));

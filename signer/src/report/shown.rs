@@ -157,7 +157,7 @@ impl Audited {
             by_device: proven.methods.0,
             by_passkey: proven.methods.1,
             signers: proven.signers.iter().map(ToString::to_string).chain(hardware(proven)).collect(),
-            policy: Some(format!("{} {}", policy.name, policy.version)),
+            policy: Some(plain(&format!("{} {}", policy.name, policy.version))),
             transactions: proven.transactions.iter().map(|one| hex::encode(one.tx_id)).collect(),
             sum: Some(sum).filter(|_| was_signed),
             file,

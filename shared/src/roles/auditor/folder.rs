@@ -8,18 +8,19 @@
 
 use super::Pins;
 use super::file::{JUDGED_ALONE, Report, intent_of};
-use super::journals::{Break, Journals, Origin};
+use super::journals::{Break, Chained, Journals, Origin, Terms};
+use crate::address::Address;
 use crate::digest::Digest;
 use crate::envelope::{Outcome, Receipt, SignedBatch};
 use crate::genesis::{GenesisError, SignedGenesis};
 use crate::id::ItemId;
 use crate::identity::{Identity, Roster};
-use crate::journal::{Entry, Event};
+use crate::journal::{Entry, Event, Record};
 use crate::memory::{Memory, Past, Repeat, check_repeats};
 use crate::network::Family;
 use crate::policy::rules::{RULES, first_seen_of};
 use crate::policy::{Facts, Refusal, Rule};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What files show only together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +42,26 @@ pub enum Contradiction {
         other: Identity,
         /// The caller's place of the first file.
         first: usize,
+    },
+    /// Two signers signed at the same account nonce.
+    #[error("envelope.content.items[{place}]: account nonce {nonce} of {account} was signed by {other} too")]
+    Nonce {
+        /// The item's place in the batch.
+        place: usize,
+        /// The paying account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+        /// The other signer.
+        other: Identity,
+        /// The caller's place of the first file.
+        first: usize,
+    },
+    /// The intent in the journal covers something else than the file has.
+    #[error("replies: the intent at journal entry {sequence} covers another record, or other approvals")]
+    Record {
+        /// The intent.
+        sequence: u64,
     },
     /// A batch that was refused for ever was signed.
     #[error("envelope.content: batch content {content} was refused by {signer} and signed all the same")]
@@ -96,6 +117,20 @@ pub enum Note {
         /// The batch.
         content: Digest,
     },
+    /// A hardware wallet signed it.
+    #[error(
+        "the journal behind batch content {content}: there is none; hardware wallet {} signed it, and that the policy was \
+         asked at {exported_at}, and that no such file is missing, is the coordinator's word alone",
+        hex::encode(fingerprint)
+    )]
+    Hardware {
+        /// The batch.
+        content: Digest,
+        /// The device's master key.
+        fingerprint: [u8; 4],
+        /// When its requests left, UTC seconds.
+        exported_at: u64,
+    },
     /// Files of what was signed before are missing, so the rules that need the whole past were not asked.
     #[error(
         "the rules that need the whole past ({}): what was signed before is not all here",
@@ -133,12 +168,14 @@ pub struct Added {
 pub struct Folder {
     pins: Pins,
     custodians: BTreeSet<Identity>,
-    terms: Vec<SignedGenesis>,
+    terms: Terms,
     journals: Journals,
     memories: BTreeMap<Identity, Remembered>,
     contents: HashMap<Digest, usize>,
     refused: HashMap<Digest, Identity>,
     items: HashMap<ItemId, (Identity, usize)>,
+    nonces: HashMap<(Address, u64), (Identity, usize)>,
+    signed: HashSet<Digest>,
 }
 
 /// One signer's memory, and how much of its journal went into it.
@@ -157,19 +194,21 @@ impl Folder {
         Self {
             pins,
             custodians: custodians.into_iter().collect(),
-            terms: Vec::new(),
+            terms: Terms::new(),
             journals: Journals::default(),
             memories: BTreeMap::new(),
             contents: HashMap::new(),
             refused: HashMap::new(),
             items: HashMap::new(),
+            nonces: HashMap::new(),
+            signed: HashSet::new(),
         }
     }
 
     /// Custodians' terms on which a journal began again. They come before the files.
     pub fn add_terms(&mut self, signed: SignedGenesis, roster: &Roster) -> Result<(), GenesisError> {
         signed.check(roster, signed.genesis.profile, signed.genesis.signer)?;
-        self.terms.push(signed);
+        self.terms.insert(signed.genesis.digest(), signed);
         Ok(())
     }
 
@@ -193,6 +232,9 @@ impl Folder {
         }
         if matches!(receipt.outcome, Outcome::Refused { .. }) {
             self.refused.insert(receipt.content, signer);
+            if self.signed.contains(&receipt.content) {
+                findings.push(Contradiction::Refused { content: receipt.content, signer });
+            }
         }
         findings
     }
@@ -218,17 +260,33 @@ impl Folder {
                 Outcome::Signed { .. } => self.judge(place, file, report, &reply.receipt, &mut added),
             }
         }
+        if let Some((key, coordinator)) = &report.hardware {
+            let (content, exported_at) = (report.content, report.signed_at);
+            added.notes.push(Note::Hardware { content, fingerprint: key.fingerprint, exported_at });
+            self.check_once(*coordinator, place, file, report, &mut added);
+            self.replay(*coordinator, None, report.signed_at, (file, report), &mut added);
+        }
         added
     }
 
-    /// A refusal for nothing but first-seen destinations begins their delay.
+    /// A refusal for nothing but first-seen destinations begins their delay. Its signer's word is not enough: every
+    /// other rule must hold at that time, the quorum included, and the time must fit the journal.
     fn remember_refusal(&mut self, file: &SignedBatch, report: &Report, receipt: &Receipt, code: &str) {
-        if code != Rule::FirstSeen.word() {
+        if code != Rule::FirstSeen.word() || receipt.time < receipt.entry.time {
             return;
         }
-        let remembered = self.memories.entry(receipt.signer()).or_default();
-        let past = Past::of(&remembered.memory);
-        let seen = first_seen_of(&facts(file, report, receipt.time, past));
+        let signer = receipt.signer();
+        let remembered = self.memories.entry(signer).or_default();
+        let next = receipt.entry.sequence.saturating_add(1);
+        let complete = remembered.catch_up(&self.journals, &self.terms, signer, next);
+        let facts = facts(file, report, receipt.time, Past::of(&remembered.memory));
+        // Batches before it in its bundle were refused with it, so its numbers need not follow the signed ones.
+        let left_out = [Rule::FirstSeen, Rule::ItemAhead, Rule::NonceGap];
+        let asked = |rule: &Rule| !left_out.contains(rule) && (complete || !NEED_ALL.contains(rule));
+        if RULES.iter().any(|(rule, check)| asked(rule) && check(&facts).is_err()) {
+            return;
+        }
+        let seen = first_seen_of(&facts);
         remembered.memory.first_seen_refused(seen.network, &seen.destinations, receipt.time);
     }
 
@@ -241,6 +299,26 @@ impl Folder {
         added: &mut Added,
     ) {
         let signer = receipt.signer();
+        self.check_once(signer, place, file, report, added);
+        self.signed.insert(report.content);
+        let intent = self.intent(receipt, report, added);
+        if let Some(entry) = &intent {
+            self.check_policy(signer, entry.sequence, file, added);
+        }
+        let (sequence, time) = (intent.as_ref().map(|entry| entry.sequence), intent.map(|entry| entry.time));
+        self.replay(signer, sequence, time.unwrap_or(report.signed_at), (file, report), added);
+    }
+
+    /// The batch was not refused for ever, and no other signer signed an item of it. A hardware wallet stands under
+    /// the coordinator that let it.
+    fn check_once(
+        &mut self,
+        signer: Identity,
+        place: usize,
+        file: &SignedBatch,
+        report: &Report,
+        added: &mut Added,
+    ) {
         if let Some(signer) = self.refused.get(&report.content) {
             let (content, signer) = (report.content, *signer);
             added.findings.push(Contradiction::Refused { content, signer });
@@ -250,27 +328,35 @@ impl Folder {
             if other != signer {
                 added.findings.push(Contradiction::Item { place: item_place, item: item.id, other, first });
             }
+            let source = file.envelope.content.source_of(item_place).map(|wallet| wallet.address);
+            let Some((account, nonce)) = source.zip(item.account_nonce) else { continue };
+            let (other, first) = *self.nonces.entry((account, nonce)).or_insert((signer, place));
+            if other != signer {
+                let place = item_place;
+                added.findings.push(Contradiction::Nonce { place, account, nonce, other, first });
+            }
         }
-        let intent = self.intent(receipt, added);
-        if let Some(sequence) = intent {
-            self.check_policy(signer, sequence, file, added);
-        }
-        self.replay(signer, intent, file, report, added);
     }
 
-    /// The number of the intent.
-    fn intent(&self, receipt: &Receipt, added: &mut Added) -> Option<u64> {
-        let of_this = |entry: &Entry| matches!(entry.event, Event::Intent { content, .. } if content == receipt.content);
-        let known = || {
-            let signer = receipt.signer();
-            let mut entries = self.journals.entries(&signer);
-            entries.find(|one| of_this(&one.entry)).map(|one| one.entry.sequence)
-        };
-        let intent = intent_of(receipt).map(|entry| entry.sequence).or_else(known);
-        if intent.is_none() {
-            added.notes.push(Note::NoIntent { content: receipt.content });
+    /// The intent, which binds the record of the file also where another file shows it.
+    fn intent(&self, receipt: &Receipt, report: &Report, added: &mut Added) -> Option<Entry> {
+        if let Some(entry) = intent_of(receipt) {
+            return Some(entry.clone());
         }
-        intent
+        let of_this = |entry: &Entry| matches!(entry.event, Event::Intent { content, .. } if content == receipt.content);
+        let signer = receipt.signer();
+        let found = self.journals.entries(&signer).find(|one| of_this(&one.entry));
+        let Some(Chained { entry, .. }) = found else {
+            added.notes.push(Note::NoIntent { content: receipt.content });
+            return None;
+        };
+        let covered = report.record.clone().map(|record| Record { time: entry.time, ..record }.digest());
+        match entry.event {
+            Event::Intent { record, approvals, .. }
+                if covered == Some(record) && approvals == receipt.approvals => {}
+            _ => added.findings.push(Contradiction::Record { sequence: entry.sequence }),
+        }
+        Some(entry.clone())
     }
 
     /// The policy of the file is the one that was installed.
@@ -291,8 +377,8 @@ impl Folder {
         &mut self,
         signer: Identity,
         intent: Option<u64>,
-        file: &SignedBatch,
-        report: &Report,
+        now: u64,
+        (file, report): (&SignedBatch, &Report),
         added: &mut Added,
     ) {
         let remembered = self.memories.entry(signer).or_default();
@@ -300,7 +386,7 @@ impl Folder {
             intent.is_some_and(|sequence| remembered.catch_up(&self.journals, &self.terms, signer, sequence));
         let content = &file.envelope.content;
         let past = Past::of(&remembered.memory);
-        let facts = facts(file, report, report.signed_at, past);
+        let facts = facts(file, report, now, past);
         let asked = |rule: &Rule| !JUDGED_ALONE.contains(rule) && (complete || !NEED_ALL.contains(rule));
         let broken =
             RULES.iter().filter(|(rule, _)| asked(rule)).filter_map(|(_, check)| check(&facts).err());
@@ -316,7 +402,11 @@ impl Folder {
             added.notes.push(Note::PastUnknown);
         }
         if let Some(record) = &report.record {
-            remembered.memory.take_in(record);
+            if record.time == now {
+                remembered.memory.take_in(record);
+            } else {
+                remembered.memory.take_in(&Record { time: now, ..record.clone() });
+            }
             remembered.taken.extend(intent);
         }
     }
@@ -352,13 +442,7 @@ fn facts<'a>(file: &'a SignedBatch, report: &Report, now: u64, past: Past<'a>) -
 
 impl Remembered {
     /// Takes in the terms before an intent, and says whether everything before it is in this memory.
-    fn catch_up(
-        &mut self,
-        journals: &Journals,
-        terms: &[SignedGenesis],
-        signer: Identity,
-        sequence: u64,
-    ) -> bool {
+    fn catch_up(&mut self, journals: &Journals, terms: &Terms, signer: Identity, sequence: u64) -> bool {
         if !journals.is_whole_to(&signer, sequence) {
             return false;
         }
@@ -367,7 +451,7 @@ impl Remembered {
             let is_in = match entry.event {
                 Event::Intent { .. } => self.taken.contains(&entry.sequence),
                 Event::Genesis { terms: Some(digest), .. } | Event::Reanchored { terms: digest } => {
-                    let own = terms.iter().find(|signed| signed.genesis.digest() == digest);
+                    let own = terms.get(&digest);
                     if let Some(signed) = own {
                         self.memory.take_in_genesis(&signed.genesis);
                     }

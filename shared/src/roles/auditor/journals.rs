@@ -7,10 +7,13 @@
 
 use crate::approval::SeenHead;
 use crate::digest::Digest;
-use crate::genesis::SignedGenesis;
+use crate::genesis::{PolicyVersion, Reason, SignedGenesis};
 use crate::identity::Identity;
 use crate::journal::{Chain, Entry, Event};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Custodians' terms by their digest, checked to be theirs.
+pub type Terms = BTreeMap<Digest, SignedGenesis>;
 
 /// Which file brought something: its place in the caller's list; `None` for a ledger export.
 pub type Origin = Option<usize>;
@@ -74,6 +77,16 @@ pub enum Break {
         /// The signer.
         signer: Identity,
     },
+    /// A journal begins with entry 1, which continues nothing, and only there.
+    #[error(
+        "journal entry {sequence} of signer {signer} begins the journal anew, or stands before its beginning"
+    )]
+    Beginning {
+        /// The signer.
+        signer: Identity,
+        /// The entry.
+        sequence: u64,
+    },
     /// A policy came into force whose version does not rise.
     #[error(
         "journal entry {sequence} of signer {signer} puts policy version {found} in force after {before}"
@@ -99,6 +112,53 @@ pub enum Break {
         sequence: u64,
         /// Digest of the terms.
         terms: Digest,
+    },
+    /// The custodians' terms are for another signer, or for another place in the journal.
+    #[error(
+        "journal entry {sequence} of signer {signer} rests on custodians' terms {terms}, which are not for it"
+    )]
+    OtherTerms {
+        /// The signer.
+        signer: Identity,
+        /// The entry.
+        sequence: u64,
+        /// Digest of the terms.
+        terms: Digest,
+    },
+    /// Signatures without an intent: nothing says what they count against.
+    #[error(
+        "journal entry {sequence} of signer {signer} signs batch content {content} without an intent before it"
+    )]
+    NoIntent {
+        /// The signer.
+        signer: Identity,
+        /// The entry.
+        sequence: u64,
+        /// Digest of the content.
+        content: Digest,
+    },
+    /// A batch counts as signed once.
+    #[error("journal entry {sequence} of signer {signer} is a second intent for batch content {content}")]
+    SecondIntent {
+        /// The signer.
+        signer: Identity,
+        /// The entry.
+        sequence: u64,
+        /// Digest of the content.
+        content: Digest,
+    },
+    /// An intent counts as signed. Nobody can say that its signatures did not leave.
+    #[error(
+        "journal entry {sequence} of signer {signer} is an intent for batch content {content}, which no file shows; \
+         its signatures may exist"
+    )]
+    Unfinished {
+        /// The signer.
+        signer: Identity,
+        /// The entry.
+        sequence: u64,
+        /// Digest of the content.
+        content: Digest,
     },
     /// A batch was signed and its file is not there.
     #[error(
@@ -239,48 +299,121 @@ impl Journals {
     }
 
     /// Every place where a journal is not one chain, with the file that shows it.
-    pub fn breaks(&self, roster: Digest, terms: &[SignedGenesis]) -> Vec<(Origin, Break)> {
+    pub fn breaks(&self, roster: Digest, terms: &Terms) -> Vec<(Origin, Break)> {
         let mut breaks = Vec::new();
         for (signer, known) in &self.signers {
-            let (mut before, mut version): (Option<&Chained>, Option<u64>) = (None, None);
+            let mut before: Option<&Chained> = None;
+            let mut walk =
+                Walk { signer: *signer, roster, terms, version: None, floor: None, intents: BTreeSet::new() };
+            let whole_to = known.runs.get(&1).copied().unwrap_or(0);
             for (sequence, chained) in &known.entries {
-                let found = check(*signer, before.filter(|one| one.entry.sequence + 1 == *sequence), chained);
+                let mut found = Vec::new();
+                let adjacent = before.filter(|one| one.entry.sequence.checked_add(1) == Some(*sequence));
+                found.extend(check(*signer, adjacent, chained));
+                found.extend(walk.check_beginning(&chained.entry));
+                found.extend(walk.check_terms(&chained.entry));
+                found.extend(walk.check_event(&chained.entry, *sequence <= whole_to));
                 breaks.extend(found.into_iter().map(|found| (chained.origin, found)));
-                if *sequence == 1 && !is_genesis(&chained.entry.event, roster) {
-                    breaks.push((chained.origin, Break::Genesis { signer: *signer }));
-                }
-                let known = |digest: &Digest| terms.iter().any(|signed| signed.genesis.digest() == *digest);
-                if let Some(terms) = terms_of(&chained.entry.event).filter(|digest| !known(digest)) {
-                    let (signer, sequence) = (*signer, *sequence);
-                    breaks.push((chained.origin, Break::NoTerms { signer, sequence, terms }));
-                }
-                if let Event::PolicyInstalled { version: found, .. } = chained.entry.event {
-                    let (signer, sequence) = (*signer, *sequence);
-                    let fallen = version.filter(|before| found <= *before);
-                    let broken = |before| Break::PolicyVersion { signer, sequence, before, found };
-                    breaks.extend(fallen.map(|before| (chained.origin, broken(before))));
-                    version = Some(found);
-                }
                 before = Some(chained);
             }
         }
         breaks
     }
 
-    /// Signed batches whose content is not among `files`, with the entry that signs them.
+    /// Signed batches whose content is not among `files`, with the entry that signs them, and intents that
+    /// nothing followed.
     pub fn missing(&self, has: impl Fn(&Digest) -> bool) -> Vec<Break> {
         let mut missing = Vec::new();
         for (signer, known) in &self.signers {
+            let signed = |chained: &Chained| match chained.entry.event {
+                Event::Signed { content, .. } => Some(content),
+                _ => None,
+            };
+            let signed: BTreeSet<Digest> = known.entries.values().filter_map(signed).collect();
             for (sequence, chained) in &known.entries {
-                if let Event::Signed { content, .. } = chained.entry.event
-                    && !has(&content)
-                {
-                    let (signer, sequence) = (*signer, *sequence);
-                    missing.push(Break::MissingFile { signer, sequence, content });
+                let (signer, sequence) = (*signer, *sequence);
+                match chained.entry.event {
+                    Event::Signed { content, .. } if !has(&content) => {
+                        missing.push(Break::MissingFile { signer, sequence, content });
+                    }
+                    Event::Intent { content, .. } if !has(&content) && !signed.contains(&content) => {
+                        missing.push(Break::Unfinished { signer, sequence, content });
+                    }
+                    _ => {}
                 }
             }
         }
         missing
+    }
+}
+
+/// What one signer's entries have said so far, oldest first.
+struct Walk<'a> {
+    signer: Identity,
+    roster: Digest,
+    terms: &'a Terms,
+    version: Option<u64>,
+    /// The newest policy that custodians' terms state: an older one does not come back.
+    floor: Option<PolicyVersion>,
+    intents: BTreeSet<Digest>,
+}
+
+impl Walk<'_> {
+    /// Entry 1 is a genesis under the pinned roster that continues nothing; no other entry is one.
+    fn check_beginning(&self, entry: &Entry) -> Option<Break> {
+        let (signer, sequence) = (self.signer, entry.sequence);
+        let is_genesis = matches!(entry.event, Event::Genesis { .. });
+        let continues_nothing = entry.previous == Digest::ZERO;
+        match (sequence, &entry.event) {
+            (1, Event::Genesis { roster, .. }) if *roster == self.roster && continues_nothing => None,
+            (1, _) if continues_nothing => Some(Break::Genesis { signer }),
+            (0 | 1, _) => Some(Break::Beginning { signer, sequence }),
+            _ => is_genesis.then_some(Break::Beginning { signer, sequence }),
+        }
+    }
+
+    /// Custodians' terms are there, and for this signer and this place.
+    fn check_terms(&mut self, entry: &Entry) -> Option<Break> {
+        let (signer, sequence) = (self.signer, entry.sequence);
+        let terms = terms_of(&entry.event)?;
+        let Some(signed) = self.terms.get(&terms) else {
+            return Some(Break::NoTerms { signer, sequence, terms });
+        };
+        let (genesis, continues) = (&signed.genesis, signed.genesis.continues);
+        let is_here = match &entry.event {
+            Event::Genesis { profile, .. } => {
+                genesis.reason == Reason::Restored && genesis.profile == *profile
+            }
+            _ => continues.is_some_and(|head| {
+                (head.sequence.checked_add(1), head.head) == (Some(sequence), entry.previous)
+            }),
+        };
+        let is_for_it = genesis.signer == signer && is_here;
+        let stated = [self.floor, genesis.policy].into_iter().flatten();
+        self.floor = stated.max_by_key(|policy| policy.version);
+        (!is_for_it).then_some(Break::OtherTerms { signer, sequence, terms })
+    }
+
+    /// Versions rise; a batch has one intent, which comes before its signatures.
+    fn check_event(&mut self, entry: &Entry, is_whole: bool) -> Option<Break> {
+        let (signer, sequence) = (self.signer, entry.sequence);
+        match entry.event {
+            Event::PolicyInstalled { version: found, digest } => {
+                let known = self.version.replace(found).filter(|before| found <= *before);
+                let stated = self.floor.filter(|floor| found < floor.version);
+                let other = self.floor.filter(|floor| found == floor.version && digest != floor.digest);
+                let before = known.or(stated.or(other).map(|floor| floor.version))?;
+                Some(Break::PolicyVersion { signer, sequence, before, found })
+            }
+            Event::Intent { content, .. } => {
+                let is_first = self.intents.insert(content);
+                (!is_first).then_some(Break::SecondIntent { signer, sequence, content })
+            }
+            Event::Signed { content, .. } if is_whole && !self.intents.contains(&content) => {
+                Some(Break::NoIntent { signer, sequence, content })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -290,10 +423,6 @@ fn check(signer: Identity, before: Option<&Chained>, chained: &Chained) -> Optio
         return Some(Break::Previous { signer, sequence });
     }
     (chained.entry.time < before.entry.time).then_some(Break::Time { signer, sequence })
-}
-
-fn is_genesis(event: &Event, pinned: Digest) -> bool {
-    matches!(event, Event::Genesis { roster, .. } if *roster == pinned)
 }
 
 /// The custodians' terms on which an entry rests.

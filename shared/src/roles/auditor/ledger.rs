@@ -15,6 +15,7 @@ use crate::identity::Identity;
 use crate::journal::{Chain, Entry};
 use crate::ledger::{self, Counts, Line, LineError, Reader, Side};
 use crate::network::Network;
+use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeMap, HashMap};
 
 /// Where books and signed files disagree.
@@ -83,9 +84,14 @@ struct Row {
 struct Attempt {
     batch: [u8; 16],
     index: u64,
+    source: String,
+    is_final: bool,
     tx_ids: Vec<[u8; 32]>,
     met: bool,
 }
+
+/// The state of an attempt that the chain has settled for good, in the words of the export.
+const FINAL: &str = "final";
 
 impl Books {
     /// Takes in one line, without its line feed. A journal entry in it is handed back, checked to be its
@@ -106,7 +112,10 @@ impl Books {
                 let was_signed = ["signed", "broadcasting", "completed", "partial", "failed"]
                     .contains(&batch.state.as_str());
                 let row = BatchRow { line: number, was_signed, met: false };
-                self.batches.insert(Digest::from_bytes(batch.content.0), row);
+                let content = Digest::from_bytes(batch.content.0);
+                if let Some(first) = self.batches.insert(content, row) {
+                    return Err(wrong(format!("has the content of the batch in line {}", first.line)));
+                }
             }
             Line::Item(item) => self.add_item(number, *item),
             Line::Journal(journal) => return entry_of(&journal).map(Some).map_err(wrong),
@@ -164,14 +173,24 @@ impl Books {
 
     fn settle(&mut self, line: u64, transfer: ledger::Transfer) {
         let mut settled = Settled { line, reserve: None, amount: BaseUnits::ZERO };
+        let mut wrong = |what: String| {
+            self.mismatches.push(Mismatch { line: Some(line), item: None, file: None, what });
+        };
         for entry in transfer.entries.iter().filter(|entry| entry.side == Side::Credit) {
             let (Some(reserve), Some(amount)) = (self.reserves.get(&entry.account), entry.amount_base) else {
                 continue;
             };
-            settled.reserve = Some(reserve.clone());
+            if settled.reserve.replace(reserve.clone()).is_some_and(|before| before != *reserve) {
+                wrong(format!("settles {} from more than one wallet", transfer.reference));
+            }
             settled.amount = settled.amount.checked_add(amount).unwrap_or(BaseUnits::MAX);
         }
-        self.settled.insert(transfer.reference, settled);
+        match self.settled.entry(transfer.reference) {
+            Place::Vacant(place) => _ = place.insert(settled),
+            Place::Occupied(first) => {
+                wrong(format!("settles {} again, after line {}", first.key(), first.get().line));
+            }
+        }
     }
 
     fn add_item(&mut self, line: u64, item: ledger::Item) {
@@ -180,6 +199,8 @@ impl Books {
         let attempt = |attempt: ledger::Attempt| Attempt {
             batch: attempt.batch.0,
             index: attempt.index,
+            source: attempt.source,
+            is_final: attempt.state == FINAL,
             tx_ids: attempt.transactions.iter().map(|transaction| transaction.tx_id.0).collect(),
             met: false,
         };
@@ -202,7 +223,7 @@ impl Books {
             let item = Some(item.item.0);
             self.mismatches.push(Mismatch { line: Some(line), item, file: None, what });
         };
-        let paid: Vec<_> = item.attempts.iter().filter(|attempt| attempt.state == "final").collect();
+        let paid: Vec<_> = item.attempts.iter().filter(|attempt| attempt.state == FINAL).collect();
         if paid.len() > 1 {
             wrong(format!("{} attempts are final: it was paid more than once", paid.len()));
         }
@@ -276,6 +297,15 @@ impl Books {
                 continue;
             };
             attempt.met = true;
+            let source = content.source_of(index).map(|wallet| wallet.address.to_string());
+            if source.as_ref() != Some(&attempt.source) {
+                let signed = source.unwrap_or_default();
+                let what = format!(
+                    "is paid from {} in the ledger and from {signed} in the signed file",
+                    attempt.source
+                );
+                wrong(line, what);
+            }
             if attempt.tx_ids != tx_ids {
                 let missing = tx_ids.iter().find(|id| !attempt.tx_ids.contains(*id));
                 let strange = attempt.tx_ids.iter().find(|id| !tx_ids.contains(*id));
@@ -299,9 +329,18 @@ impl Books {
         }
         for (item, row) in &self.items {
             for attempt in row.attempts.iter().filter(|attempt| !attempt.met) {
-                let Some(tx_id) = attempt.tx_ids.first() else { continue };
-                let (id, batch) = (hex::encode(tx_id), hex::encode(attempt.batch));
-                let what = format!("transaction {id} of batch {batch} is in no signed file");
+                let batch = hex::encode(attempt.batch);
+                let what = match attempt.tx_ids.first() {
+                    Some(id) => {
+                        let id = hex::encode(id);
+                        format!("transaction {id} of batch {batch} is in no signed file")
+                    }
+                    None if attempt.is_final => {
+                        format!("its attempt in batch {batch} is final, and no signed file has it")
+                    }
+                    // Never signed: a draft, or a batch that was given up.
+                    None => continue,
+                };
                 let (line, item) = (Some(row.line), Some(*item));
                 self.mismatches.push(Mismatch { line, item, file: None, what });
             }

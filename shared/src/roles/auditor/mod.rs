@@ -17,7 +17,7 @@ mod ledger;
 
 pub use file::{Finding, Report, Transaction, Verdict, audit, check_receipt};
 pub use folder::{Added, Contradiction, Folder, Note};
-pub use journals::{Break, Chained, Gap, Journals, Origin};
+pub use journals::{Break, Chained, Gap, Journals, Origin, Terms};
 pub use ledger::{Books, Mismatch};
 
 use crate::digest::Digest;

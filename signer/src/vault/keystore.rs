@@ -8,6 +8,7 @@
 use aes::Aes128;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use serde::Deserialize;
+use serde_json::error::Category;
 use sha2::Sha256;
 use sha3::{Digest as _, Keccak256};
 use zeroize::Zeroizing;
@@ -27,9 +28,19 @@ const MAX_SALT_BYTES: usize = 128;
 /// Why a key file gives no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeystoreError {
-    /// Not JSON of this form.
-    #[error("not a key file: {0}")]
-    Form(String),
+    /// Longer than any key file.
+    #[error("not a key file: more than {MAX_FILE_BYTES} bytes")]
+    TooLong,
+    /// Not JSON of this form. Nothing of the text is quoted: it may be a key that was taken for a key file.
+    #[error("not a key file: {problem} at line {line}, column {column}")]
+    Form {
+        /// What is wrong there.
+        problem: &'static str,
+        /// Which line, from 1.
+        line: usize,
+        /// Which column, from 1.
+        column: usize,
+    },
     /// Another version.
     #[error("key file of version {found}; this program reads version 3")]
     Version {
@@ -63,6 +74,12 @@ pub enum KeystoreError {
         found: u64,
         /// What is allowed.
         allowed: &'static str,
+    },
+    /// This machine does not give the memory that the derivation needs.
+    #[error("opening this key file needs {needed} bytes of memory, which this machine does not give")]
+    TooLittleMemory {
+        /// How much.
+        needed: u64,
     },
     /// Wrong password, or the file was changed.
     #[error("the key file does not open: wrong password, or the file was changed")]
@@ -149,9 +166,17 @@ pub fn check_address(text: &[u8], payload: &[u8; 20]) -> Result<(), KeystoreErro
 
 fn read(text: &[u8]) -> Result<File, KeystoreError> {
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(KeystoreError::Form(format!("more than {MAX_FILE_BYTES} bytes")));
+        return Err(KeystoreError::TooLong);
     }
-    let file: File = serde_json::from_slice(text).map_err(|error| KeystoreError::Form(error.to_string()))?;
+    let file: File = serde_json::from_slice(text).map_err(|error| KeystoreError::Form {
+        problem: match error.classify() {
+            Category::Data => "a field is missing or of another kind",
+            Category::Eof => "it ends too early",
+            Category::Io | Category::Syntax => "no JSON",
+        },
+        line: error.line(),
+        column: error.column(),
+    })?;
     if file.version == 3 { Ok(file) } else { Err(KeystoreError::Version { found: file.version }) }
 }
 
@@ -167,7 +192,8 @@ fn derive(
     let mut derived = Zeroizing::new([0; DERIVED_BYTES]);
     match kdf {
         "scrypt" => {
-            let params = scrypt_params(params)?;
+            let (params, memory) = scrypt_params(params)?;
+            may_take(memory)?;
             scrypt::scrypt(password, &salt, &params, &mut derived[..])
                 .map_err(|_| KeystoreError::DoesNotOpen)?;
         }
@@ -184,8 +210,15 @@ fn derive(
     Ok(derived)
 }
 
-/// `n` a power of two above 1, `r` and `p` at least 1, and all three together within memory and work.
-fn scrypt_params(params: &KdfParams) -> Result<scrypt::Params, KeystoreError> {
+/// The derivation itself would end this program where there is no memory for it.
+fn may_take(needed: u64) -> Result<(), KeystoreError> {
+    let room = usize::try_from(needed).is_ok_and(|room| Vec::<u8>::new().try_reserve_exact(room).is_ok());
+    if room { Ok(()) } else { Err(KeystoreError::TooLittleMemory { needed }) }
+}
+
+/// `n` a power of two above 1, `r` and `p` at least 1, and all three together within memory and work. Beside them
+/// the bytes of memory that they fill.
+fn scrypt_params(params: &KdfParams) -> Result<(scrypt::Params, u64), KeystoreError> {
     let [n, r, p] = [params.n, params.r, params.p].map(|value| value.unwrap_or(0));
     let refuse = |what, found, allowed| KeystoreError::Work { what, found, allowed };
     if !n.is_power_of_two() || n < 2 {
@@ -205,8 +238,9 @@ fn scrypt_params(params: &KdfParams) -> Result<scrypt::Params, KeystoreError> {
     }
     let narrow = |what, found| u32::try_from(found).map_err(|_| refuse(what, found, "up to 4294967295"));
     let log_n = n.trailing_zeros() as u8;
-    scrypt::Params::new(log_n, narrow("r", r)?, narrow("p", p)?)
-        .map_err(|_| refuse("n", n, "what scrypt can do with this r and p"))
+    let params = scrypt::Params::new(log_n, narrow("r", r)?, narrow("p", p)?)
+        .map_err(|_| refuse("n", n, "what scrypt can do with this r and p"))?;
+    Ok((params, memory))
 }
 
 fn refuse_unknown(what: &'static str, found: &str, expected: &'static str) -> Result<(), KeystoreError> {
@@ -301,6 +335,22 @@ mod tests {
         assert!(refused(|file| file["crypto"]["cipherparams"]["iv"] = json!("zz")).contains("iv"));
         assert!(refused(|file| file["crypto"]["mac"] = json!("00".repeat(32))).contains("wrong password"));
         assert!(refused(|file| file["crypto"] = json!(7)).contains("not a key file"));
+    }
+
+    #[test]
+    fn what_was_taken_for_a_key_file_is_not_quoted() {
+        let key = "05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4";
+        let quoted = format!("\"{key}\"");
+        let fields = [
+            format!("{{\"version\":\"{key}\"}}"),
+            format!("{{\"crypto\":\"{key}\"}}"),
+            format!("{{\"{key}\":1}}"),
+            format!("{{\"version\":3,\"crypto\":{{\"cipher\":\"{key}\"}}}}"),
+        ];
+        for text in [key.to_owned(), quoted].into_iter().chain(fields) {
+            let why = open(text.as_bytes(), b"x").err().unwrap();
+            assert!(!format!("{why} {why:?}").contains("05a4d3eb"), "{why}");
+        }
     }
 
     #[test]

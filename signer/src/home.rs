@@ -308,6 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_somebody_else_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            // Only root can give a file away.
+            return;
+        }
+        let (_folder, home) = home();
+        replace_private(&home.policy(), b"{}").unwrap();
+        std::os::unix::fs::chown(home.policy(), Some(1_234), None).unwrap();
+        assert!(matches!(
+            read_private(&home.policy(), 9),
+            Err(HomeError::Owner { found: 1_234, expected: 0, .. })
+        ));
+        // Root reads whatever the mode says, so nothing else would have stopped it.
+        std::os::unix::fs::chown(home.root(), Some(1_234), None).unwrap();
+        let refused = Home::open(home.root()).unwrap_err();
+        assert!(matches!(refused, HomeError::Owner { found: 1_234, .. }));
+        assert!(refused.to_string().ends_with("belongs to user 1234, not to 0"), "{refused}");
+    }
+
+    #[test]
     fn a_crash_between_temporary_file_and_rename_leaves_the_old_content() {
         let (_folder, home) = home();
         replace_private(&home.policy(), b"old").unwrap();

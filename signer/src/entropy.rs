@@ -46,22 +46,22 @@ pub fn birth(
     let kept = &drawn[SAMPLE_BYTES..];
     let mut bytes = Zeroizing::new([0; NEW_BYTES]);
     match thrown {
-        Some(thrown) => mix(kept, thrown, &mut bytes),
+        Some(thrown) => mix(kept, thrown, &mut bytes)?,
         None => bytes.copy_from_slice(kept),
     }
     Entropy::from_slice(&bytes[..]).ok_or(RandomError::Unavailable)
 }
 
 /// HKDF-SHA256 (RFC 5869): whoever knows only one of the two inputs knows nothing of the output.
-fn mix(drawn: &[u8], thrown: &Throws, bytes: &mut [u8; NEW_BYTES]) {
+fn mix(drawn: &[u8], thrown: &Throws, bytes: &mut [u8; NEW_BYTES]) -> Result<(), RandomError> {
     let throws = thrown.as_bytes();
     let mut both = Zeroizing::new(Vec::with_capacity(drawn.len() + throws.len()));
     // The first part has a fixed length, so no two pairs of inputs are joined alike.
     both.extend_from_slice(drawn);
     both.extend_from_slice(throws);
     let extracted = Hkdf::<Sha256>::new(Some(b"airlock:birth:1"), &both);
-    // 32 bytes are one block of SHA-256, far below HKDF's limit: this cannot fail.
-    let _ = extracted.expand(b"spending entropy", bytes);
+    // 32 bytes are far below HKDF's limit, so this does not fail; if it did, zeros would be no key.
+    extracted.expand(b"spending entropy", bytes).map_err(|_| RandomError::Unavailable)
 }
 
 /// The health tests, over a sample from the start of the source.

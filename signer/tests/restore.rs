@@ -20,7 +20,7 @@ fn a_restored_vault_has_the_addresses_of_the_original_another_identity_and_no_jo
     shows_nothing_of(&made, &desk.text("words"));
     assert_eq!(told["restored_from"], "mnemonic");
     assert!(!desk.path("again/journal.airlock").exists());
-    assert_eq!(told["next"].as_array().unwrap().len(), 4);
+    assert_eq!(told["next"].as_array().unwrap().len(), 5);
     for network in DEV {
         for role in ["deposit", "hot", "cold", "energy"] {
             let of = |home: &str| desk.addresses(home, network, role, 3);

@@ -8,7 +8,7 @@ use super::transcript::Facts;
 use super::{Place, cost_of_a_new_vault, now};
 use crate::args::Founding;
 use crate::failure::Failure;
-use crate::home::{Home, HomeError, Lock};
+use crate::home::{Home, HomeError, Lock, temporary_of};
 use crate::keys::{KeyError, Keyring};
 use crate::secret::Passphrase;
 use crate::vault::{Device, KdfCost, Spending, Vault, is_sound};
@@ -133,6 +133,19 @@ impl Founded {
         Ok(vault.store_opened(&self.home, &self.passphrase, own)?)
     }
 
+    /// What was done, or else the failure, after which nothing is left in a home that was empty. A vault whose
+    /// storing failed may be there all the same; a device that its people believe was never made must not.
+    pub fn or_nothing<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        if done.is_err() {
+            let vault = self.home.vault();
+            for path in [&temporary_of(&vault), &vault, &self.home.journal(), &self.home.refusals()] {
+                // What cannot be removed is found and named when they begin again.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        done
+    }
+
     /// Where the transcript goes, if anywhere.
     pub fn transcript(&self) -> Option<&Path> {
         self.transcript.as_deref()
@@ -247,5 +260,25 @@ impl Answer {
         };
         let keys = self.fingerprint.as_ref().map_or(String::new(), |keys| format!("\nkeys {keys}"));
         format!("device of {} ({}), {roster}\nidentity {}{keys}", self.name, self.profile, self.identity)
+    }
+}
+
+#[cfg(test)]
+impl Founded {
+    /// A device without spending keys, about to get its vault in an empty home.
+    pub fn in_empty_home(root: &Path) -> Self {
+        let home = Home::create(root).unwrap();
+        let lock = home.lock().unwrap();
+        Self {
+            home,
+            device: Device::generate(PersonId::new("alice").unwrap(), Profile::Dev, 1).unwrap(),
+            facts: Facts::read(Path::new("/")),
+            interfaces: None,
+            passphrase: Passphrase::new("a passphrase for tests".into()).ok().unwrap(),
+            own: None,
+            cost: KdfCost::new(KdfCost::MIN_MEMORY_KIB, 1).unwrap(),
+            transcript: None,
+            _lock: lock,
+        }
     }
 }

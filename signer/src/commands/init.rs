@@ -43,12 +43,7 @@ pub fn run(place: &Place, args: &Init) -> Result<(), Failure> {
         Holds::SpendingKeys => Some(birth(place, args, given, handed_to)?),
     };
     let mut vault = founded.seal(born.as_ref().map(|born| &born.spending))?;
-    if let Err(failure) = write(&founded, &mut vault) {
-        for path in [founded.home.journal(), founded.home.refusals()] {
-            let _ = std::fs::remove_file(path);
-        }
-        return Err(failure);
-    }
+    founded.or_nothing(write(&founded, &mut vault))?;
     put_on_paper(&founded, &vault, born)?;
     let answer = Answer::of(vault.device());
     let text = answer.text();
@@ -210,5 +205,33 @@ fn put_on_paper(founded: &Founded, vault: &Vault, born: Option<Born>) -> Result<
 impl From<ThrowsError> for Failure {
     fn from(error: ThrowsError) -> Self {
         Self::new(Exit::Refused, "throws", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::power;
+
+    #[test]
+    fn an_error_at_any_step_leaves_an_empty_home_and_a_new_beginning_works() {
+        let mut cuts = 0;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            let mut founded = Founded::in_empty_home(&folder.path().join("home"));
+            let mut vault = founded.seal(None).unwrap();
+            let done = power::cut_at(cuts, || founded.or_nothing(write(&founded, &mut vault)));
+            let left = || std::fs::read_dir(founded.home.root()).unwrap().count();
+            if done.is_ok() {
+                // Vault, journal, refusals, lock.
+                assert_eq!(left(), 4);
+                break;
+            }
+            assert_eq!(left(), 1, "cut at step {cuts}: more than the lock is left");
+            write(&founded, &mut vault).unwrap();
+            Vault::load(&founded.home, &founded.passphrase).unwrap();
+            cuts += 1;
+        }
+        assert_eq!(cuts, 6);
     }
 }

@@ -15,11 +15,12 @@ use crate::vault::Spending;
 use crate::vault::shares::{Gathered, Words};
 
 /// What must follow, in this order.
-const NEXT: [&str; 4] = [
+const NEXT: [&str; 5] = [
     "genesis propose --state COPY --batches FOLDER --out FILE: from every copy of the journal and every signed batch that is left",
     "genesis sign FILE: as many custodians as the roster asks for, each reading it in words",
     "genesis install FILE: the journal goes on from there",
     "policy install, pair: this device has a new identity key; coordinator and custodians meet it anew",
+    "wallet import, retire, label: imported keys, retirements and names were in the lost vault alone",
 ];
 
 /// Restores.
@@ -53,7 +54,7 @@ pub fn run(place: &Place, args: &Restore) -> Result<(), Failure> {
     let addresses = first_addresses(&keyring, founded.device.profile)?;
     confirm(place, &keyring, &addresses, given)?;
     let vault = founded.seal(Some(&spending))?;
-    founded.store(&vault)?;
+    founded.or_nothing(founded.store(&vault))?;
     let device = vault.device();
     let from = if matches!(what, Words::Mnemonic) { "mnemonic" } else { "shares" };
     let ceremony = Ceremony {

@@ -81,8 +81,12 @@ pub fn write(founded: &Founded, ceremony: &Ceremony<'_>) -> Result<(), Failure> 
 fn put(path: &Path, text: &str) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|error| Failure::new(Exit::Transfer, "transcript", format!("{}: {error}", path.display())))
+    file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())).map_err(
+        |error| {
+            let why = format!("the vault is made, its transcript is not: {}: {error}", path.display());
+            Failure::new(Exit::Transfer, "transcript", why)
+        },
+    )
 }
 
 fn text(founded: &Founded, ceremony: &Ceremony<'_>) -> String {

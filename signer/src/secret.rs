@@ -9,6 +9,11 @@ use crate::memory::Secret;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
+/// A secret text as a file or a pipe carries it, without its one line end.
+pub fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
 /// What opens a compartment: 12 to 1,024 bytes of UTF-8, taken byte for byte.
 pub struct Passphrase {
     bytes: Secret<[u8; Self::MAX_BYTES]>,
@@ -43,8 +48,7 @@ impl Passphrase {
 
     /// Checks the length. One trailing line end, as files and pipes carry it, is not part of it.
     pub fn new(mut text: String) -> Result<Self, PassphraseError> {
-        let kept = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).len());
-        let found = kept.unwrap_or(text.len());
+        let found = without_line_end(&text).len();
         if found < Self::MIN_BYTES {
             text.zeroize();
             return Err(PassphraseError::TooShort { found });
@@ -103,7 +107,7 @@ impl Bip39Passphrase {
 
     /// Normalizes; one trailing line end, as files and pipes carry it, is not part of it.
     pub fn new(text: &str) -> Result<Self, PassphraseError> {
-        let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        let text = without_line_end(text);
         // Room for all of it at once: a text that grows leaves copies behind.
         let mut normal = Zeroizing::new(String::with_capacity(Self::MAX_BYTES));
         for character in text.nfkd() {

@@ -8,7 +8,7 @@
 use super::Place;
 use crate::args::BesideWords;
 use crate::failure::{Exit, Failure};
-use crate::secret::{Bip39Passphrase, fill_random};
+use crate::secret::{Bip39Passphrase, fill_random, without_line_end};
 use crate::stage::{Echo, Stage};
 use crate::vault::Root;
 use crate::vault::shares::{BackupError, Gathered, Words};
@@ -220,12 +220,8 @@ impl Beside {
             (None, false) => Ok(None),
         };
         let bip39 = read(args.bip39_passphrase_fd, args.bip39_passphrase, "BIP-39 passphrase")?;
-        let mut slip39 = read(args.slip39_passphrase_fd, args.slip39_passphrase, "SLIP-39 passphrase")?;
-        if let Some(text) = &mut slip39 {
-            // One line end, as files and pipes carry it, is not part of it.
-            let kept = text.strip_suffix('\n').unwrap_or(text).len();
-            text.truncate(kept);
-        }
+        let slip39 = read(args.slip39_passphrase_fd, args.slip39_passphrase, "SLIP-39 passphrase")?;
+        let slip39 = slip39.map(of_slip39).transpose()?;
         let bip39 = bip39.map(|text| Bip39Passphrase::new(&text)).transpose()?;
         Ok(Self { bip39, slip39, seed: args.slip39_seed })
     }
@@ -261,6 +257,16 @@ impl Beside {
         };
         Ok((root, what))
     }
+}
+
+/// SLIP-39 allows printable ASCII alone; anything else was mistyped and would give other keys.
+fn of_slip39(mut text: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
+    let kept = without_line_end(&text).len();
+    text.truncate(kept);
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(text);
+    }
+    Err(Failure::new(Exit::Vault, "passphrase", "a passphrase of SLIP-39 is printable ASCII"))
 }
 
 fn asked_twice(place: &Place, what: &str) -> Result<Zeroizing<String>, Failure> {
@@ -300,6 +306,19 @@ mod tests {
             reached.extend(distinct);
         }
         assert_eq!(reached, (0..24).collect());
+    }
+
+    #[test]
+    fn a_line_end_is_no_part_of_a_passphrase_of_slip39_and_what_no_wallet_takes_is_refused() {
+        let read = |text: &str| of_slip39(Zeroizing::new(text.to_owned()));
+        for text in ["TREZOR", "TREZOR\n", "TREZOR\r\n"] {
+            assert_eq!(*read(text).ok().unwrap(), "TREZOR", "{text:?}");
+        }
+        for text in ["Z\u{fc}rich", "TREZOR\n\n", "a\tb", "\u{feff}TREZOR"] {
+            let refused = read(text).err().unwrap();
+            assert_eq!(refused.code, "passphrase", "{text:?}");
+            assert!(!refused.message.contains(text.trim()));
+        }
     }
 
     #[test]

@@ -115,9 +115,12 @@ fn before_a_policy_a_networked_machine_takes_the_sentence_which_is_journalled() 
     assert_eq!(desk.overrides(), 1);
     // What touches no spending key asks for nothing; what does asks again, and says so again.
     answer(&desk.run(&["identity"]));
-    for line in
-        [&["addresses"][..], &["xpub", "--network", "eip155:31337"], &["passphrase", "change", "--keep"]]
-    {
+    for line in [
+        &["addresses"][..],
+        &["xpub", "--network", "eip155:31337"],
+        &["passphrase", "change", "--keep"],
+        &["backup", "verify", "--words-file", "words"],
+    ] {
         assert_eq!(error(&desk.run(line)), up, "{line:?}");
     }
     assert_eq!(desk.overrides(), 1);
@@ -154,8 +157,10 @@ fn under_a_policy_that_refuses_networks_no_sentence_helps() {
     }
     assert_eq!(error(&ended), (5, "machine.network_interfaces".to_owned()));
     assert!(!desk.path("out/reply.bin").exists());
-    let addresses = desk.run_at(home, &["--accept-network", SENTENCE, "addresses"]);
-    assert_eq!(error(&addresses), (5, "machine.network_interfaces".to_owned()));
+    for line in [&["addresses"][..], &["backup", "verify", "--words-file", "words"]] {
+        let refused = desk.run_at(home, &[&["--accept-network", SENTENCE], line].concat());
+        assert_eq!(error(&refused), (5, "machine.network_interfaces".to_owned()), "{line:?}");
+    }
     // Nothing was signed, and nothing refused: a machine's fault is no batch's.
     let journal = answer(&desk.run_at(home, &["journal", "show"]));
     assert_eq!(journal["refusals"].as_array().map_or(0, Vec::len), 0);

@@ -1,6 +1,6 @@
 //! `backup shares` and `backup verify`: the spending keys on paper, and the drill that proves the paper.
 //!
-//! What must stay true: nothing in the home changes; no word is printed by `verify`, nor by `shares` anywhere
+//! What must stay true: nothing in the home changes but what goes on record; no word is printed by `verify`, nor by `shares` anywhere
 //! but on the terminal that was asked or the descriptors that were named; the sandbox is entered before a key
 //! is opened or a word read back.
 
@@ -109,24 +109,26 @@ fn split(place: &Place, threshold: u8, count: u8, descriptors: &[u32]) -> Result
          Shares of an earlier splitting do not mix with these, but still give the keys among themselves.",
         answer.fingerprint
     );
-    text += beyond_the_seed(&spending);
+    text += &beyond_the_seed(&spending);
     place.console.answer(&answer, text)
 }
 
 /// What shares do not hold.
-fn beyond_the_seed(spending: &Spending) -> &'static str {
-    let passphrase = match spending.root() {
-        Root::Mnemonic { passphrase, .. } => !passphrase.is_empty(),
-        Root::Slip39 { .. } => false,
-    };
-    match (passphrase, spending.imported().is_empty()) {
-        (false, true) => "",
-        (true, true) => "\nThe BIP-39 passphrase is in none of them: without it they give other keys.",
-        (false, false) => "\nImported keys are in none of them: keep their own backups.",
-        (true, false) => {
-            "\nThe BIP-39 passphrase and imported keys are in none of them: keep their own backups."
+fn beyond_the_seed(spending: &Spending) -> String {
+    let root = match spending.root() {
+        Root::Mnemonic { passphrase, .. } if passphrase.is_empty() => "",
+        Root::Mnemonic { .. } => {
+            "\nThe BIP-39 passphrase is in none of them: without it they give other keys."
         }
-    }
+        Root::Slip39 { .. } => {
+            "\nThey hold a seed without a mnemonic: `restore` takes them with --slip39-seed, else they give other keys."
+        }
+    };
+    let imported = match spending.imported() {
+        [] => "",
+        _ => "\nImported keys are in none of them: keep their own backups.",
+    };
+    format!("{root}{imported}")
 }
 
 fn verify(
@@ -141,7 +143,7 @@ fn verify(
     }
     let beside = words::Beside::read(place, beside)?;
     let home = place.home()?;
-    let vault = place.vault(&home)?;
+    let vault = place.drilled_vault(&home)?;
     let expected = vault.device().seed_digest.ok_or(VaultError::NoSpending)?;
     for path in files {
         gathered.add(&place.console.words_from_file(path)?)?;
@@ -150,15 +152,21 @@ fn verify(
     if files.is_empty() && descriptors.is_empty() {
         gathered = words::typed(place)?;
     }
-    let without = !beside.has_bip39() && !beside.is_seed();
+    let plain = !beside.has_bip39() && !beside.is_seed();
     let (root, kind) = beside.open(gathered)?;
     let keyring = Keyring::of_root(&root)?;
     // All 256 bits: a fingerprint of 32 alone could be met on purpose.
     if keyring.seed_digest() != expected {
         let expected = vault.device().fingerprint.map(hex::encode).unwrap_or_default();
         let found = hex::encode(keyring.fingerprint());
-        let advice =
-            if without { "; if a passphrase was set beside them, give --bip39-passphrase" } else { "" };
+        let advice = match kind {
+            _ if !plain => "",
+            Words::Mnemonic => "; if a passphrase was set beside them, give --bip39-passphrase",
+            Words::Shares { .. } => {
+                "; if a passphrase was set beside them, give --bip39-passphrase or --slip39-passphrase; if they \
+                 hold a seed without a mnemonic, --slip39-seed"
+            }
+        };
         let why = format!(
             "these words are whole, but give the keys {found}, and this vault holds {expected}{advice}"
         );

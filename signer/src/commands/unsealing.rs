@@ -14,6 +14,7 @@ use crate::machine;
 use crate::policy::{self, StoreError};
 use crate::records::Access;
 use crate::sandbox::Enforced;
+use crate::secret::Passphrase;
 use crate::vault::{Vault, VaultError};
 use airlock_shared::journal::{Ceremony, Event};
 use airlock_shared::policy::{Allowance, Machine};
@@ -43,7 +44,26 @@ impl Place {
         held: Option<&Lock>,
     ) -> Result<(Vault, SpendingAnswer), Failure> {
         let passphrase = self.console.passphrase()?;
-        let mut vault = Vault::load(home, &passphrase)?;
+        let vault = self.permitted_vault(home, &passphrase, held)?;
+        let answer = self.console.spending_answer(passphrase)?;
+        Ok((vault, answer))
+    }
+
+    /// The vault, before words of its keys are read back: they are the keys, though nothing is unsealed.
+    pub fn drilled_vault(&self, home: &Home) -> Result<Vault, Failure> {
+        self.permitted_vault(home, &self.console.passphrase()?, None)
+    }
+
+    fn permitted_vault(
+        &self,
+        home: &Home,
+        passphrase: &Passphrase,
+        held: Option<&Lock>,
+    ) -> Result<Vault, Failure> {
+        let mut vault = Vault::load(home, passphrase)?;
+        if !vault.can_spend() {
+            return Err(VaultError::NoSpending.into());
+        }
         match held {
             Some(lock) => self.may_unseal(home, &mut vault, lock)?,
             None if vault.device().policy.is_some() => self.follow_policy(home, &vault)?,
@@ -51,14 +71,13 @@ impl Place {
                 if let Some(interfaces) = self.accept_network()? {
                     // A vault that changes is read under the lock.
                     let _lock = home.lock()?;
-                    vault = Vault::load(home, &passphrase)?;
+                    vault = Vault::load(home, passphrase)?;
                     journal_override(home, &mut vault, &interfaces)?;
                     vault.store(home)?;
                 }
             }
         }
-        let answer = self.console.spending_answer(passphrase)?;
-        Ok((vault, answer))
+        Ok(vault)
     }
 
     /// May this vault's keys be unsealed here, by a command that holds the lock?

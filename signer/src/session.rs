@@ -18,20 +18,21 @@ use crate::journal::{Journal, JournalError};
 use crate::passkeys;
 use crate::policy::{self, StoreError};
 use crate::records::Access;
-use crate::vault::Vault;
+use crate::vault::{Device, Vault, WalletRef};
 use airlock_shared::Digest;
 use airlock_shared::approval::proven::FallenCounter;
 use airlock_shared::approval::{SeenHead, digest_of};
 use airlock_shared::chain::Unsigned;
 use airlock_shared::envelope::{Bundle, Envelope, Receipt};
 use airlock_shared::form::MAX_CBOR_BYTES;
-use airlock_shared::journal::FirstSeen;
+use airlock_shared::journal::{Ceremony, Event, FirstSeen};
 use airlock_shared::policy::rules::explain;
 use airlock_shared::policy::{Policy, Rule, SignedPolicy};
 use airlock_shared::roles::creator;
 use airlock_shared::{document, policy as rules};
 pub use explain::Explained;
 pub use release::{Ended, Intended, Refused, Unlocked};
+use std::collections::BTreeSet;
 
 /// The signer's own state, open and locked for the length of one command.
 pub struct Signer {
@@ -40,7 +41,18 @@ pub struct Signer {
     journal: Journal,
     refusals: Journal,
     policy: SignedPolicy,
+    retired: BTreeSet<WalletRef>,
     _lock: Option<Lock>,
+}
+
+/// What the vault or the journal calls retired. The journal is written first: after a power loss between the two, or
+/// beside an older copy of the vault, it alone knows.
+fn retired(journal: &Journal, device: &Device) -> BTreeSet<WalletRef> {
+    let on_record = journal.entries().iter().filter_map(|entry| match &entry.event {
+        Event::Ceremony { kind: Ceremony::WalletRetired, detail } => WalletRef::parse(detail),
+        _ => None,
+    });
+    on_record.chain(device.retired.iter().copied()).collect()
 }
 
 /// Why the signer's own state does not open.
@@ -66,7 +78,8 @@ impl Signer {
         }
         policy::check_newest(journal.policy(), vault.device())?;
         let policy = policy::load(&home, vault.device())?;
-        Ok(Self { home, vault, journal, refusals, policy, _lock: lock })
+        let retired = retired(&journal, vault.device());
+        Ok(Self { home, vault, journal, refusals, policy, retired, _lock: lock })
     }
 
     /// The open vault.

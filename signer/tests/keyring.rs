@@ -6,8 +6,11 @@ mod world;
 
 use airlock_shared::Network;
 use airlock_shared::batch::Wallet;
+use airlock_shared::journal::{Ceremony, Event};
 use airlock_shared::wallet::Role;
+use airlock_signer::journal::{Beside, Journal};
 use airlock_signer::keys::Keyring;
+use airlock_signer::records::Access;
 use airlock_signer::vault::{Imported, ImportedKey, Label, Reach, WalletRef};
 use world::{World, passphrase, paying};
 use zeroize::Zeroizing;
@@ -69,5 +72,24 @@ fn a_retired_wallet_pays_nothing_and_is_not_paid_as_our_own() {
     let retired = world.content(Network::TRON_DEV, 3);
     assert_eq!(world.sign(&world.bundle(retired)).err().unwrap(), "source.retired");
     // The same role on another network lives on.
+    world.sign(&world.bundle(world.content(Network::EVM_DEV, 3))).unwrap();
+}
+
+#[test]
+fn what_the_journal_calls_retired_is_retired_though_an_older_vault_came_back() {
+    let (world, wallet) = with_imported(Network::TRON_DEV);
+    let vault = world.vault();
+    let mut journal = Journal::open(&world.home, vault.device(), Access::Append).unwrap();
+    for name in [format!("{} hot/0", Network::TRON_DEV), format!("{} imported/0", Network::TRON_DEV)] {
+        let event = Event::Ceremony { kind: Ceremony::WalletRetired, detail: name };
+        journal.append(world.now, event, Beside::Nothing, vault.device()).unwrap();
+    }
+    // The power went before the vault was written, or somebody put an older one in its place.
+    let hot = world.content(Network::TRON_DEV, 3);
+    let mut imported = hot.clone();
+    imported.source = Some(wallet);
+    for content in [hot, imported] {
+        assert_eq!(world.sign(&world.bundle(content)).err().unwrap(), "source.retired");
+    }
     world.sign(&world.bundle(world.content(Network::EVM_DEV, 3))).unwrap();
 }

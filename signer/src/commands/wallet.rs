@@ -10,10 +10,10 @@ use super::{Place, network_of, now};
 use crate::args::{Import, LabelOf, Retire, WalletAction};
 use crate::failure::{Exit, Failure};
 use crate::keys::{Keyring, payload_of_import};
+use crate::secret::without_line_end;
 use crate::vault::keystore::{self, KeystoreError};
 use crate::vault::{
-    Device, Imported, ImportedKey, Label, Labelled, MAX_LABELS, MAX_RETIRED, Reach, VaultError,
-    WalletRef,
+    Device, Imported, ImportedKey, Label, Labelled, MAX_LABELS, MAX_RETIRED, Reach, VaultError, WalletRef,
 };
 use airlock_shared::journal::Ceremony;
 use airlock_shared::wallet::Role;
@@ -88,9 +88,6 @@ fn import(place: &Place, args: &Import) -> Result<(), Failure> {
     let (home, lock) = place.locked_home()?;
     let (mut vault, answer) = place.locked_spending_vault(&home, &lock)?;
     let network = network_of(&args.network, vault.device().profile)?;
-    if !vault.can_spend() {
-        return Err(VaultError::NoSpending.into());
-    }
     place.enter_sandbox(&home, None)?;
     let mut opened = vault.open_to_change(&answer.passphrase()?)?;
     let keyring = Keyring::open(&opened.spending)?;
@@ -149,8 +146,8 @@ impl Brought {
                     Some(text) => text,
                     None => place.console.hidden_words("Password of the key file (not shown): ")?,
                 };
-                let password = password.strip_suffix('\n').unwrap_or(&password);
-                let key = ImportedKey::new(reach, keystore::open(&file, password.as_bytes())?);
+                let password = without_line_end(&password).as_bytes();
+                let key = ImportedKey::new(reach, keystore::open(&file, password)?);
                 keystore::check_address(&file, &payload_of_import(&key)?)?;
                 Ok(key)
             }
@@ -233,7 +230,7 @@ fn retire(place: &Place, args: &Retire) -> Result<(), Failure> {
     let (home, _lock) = place.locked_home()?;
     let mut vault = place.vault(&home)?;
     let wallet = wallet_of(args, vault.device())?;
-    let name = format!("{} {}/{}", wallet.network, wallet.role.name(), wallet.index);
+    let name = wallet.to_string();
     if vault.device().is_retired(&wallet) {
         return Err(Failure::new(Exit::Refused, "wallet", format!("{name} is retired already")));
     }

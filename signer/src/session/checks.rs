@@ -116,7 +116,7 @@ fn check_caught_up(signer: &Signer, batches: &[Batch]) -> Result<(), Refusal> {
 /// Hardware wallets sign for themselves; what was retired signs no more, and is no place to put money. What
 /// left before may leave again.
 fn check_sources(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Refusal> {
-    let (device, content) = (signer.vault.device(), &batch.envelope.content);
+    let content = &batch.envelope.content;
     if matches!(batch.standing, Standing::Signed(_)) {
         return Ok(());
     }
@@ -126,7 +126,7 @@ fn check_sources(signer: &Signer, number: usize, batch: &Batch) -> Result<(), Re
             let Some(Wallet { role, index, address }) = wallet else { continue };
             let kind = if role == Role::Hardware {
                 "hardware"
-            } else if device.is_retired(&WalletRef { network: content.network, role, index }) {
+            } else if signer.retired.contains(&WalletRef { network: content.network, role, index }) {
                 "retired"
             } else {
                 continue;

@@ -14,6 +14,7 @@ use airlock_shared::identity::{Identity, Roster};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, Digest, Network, PersonId, Profile};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// The most coordinators a signer may be paired with.
@@ -79,8 +80,9 @@ pub struct Lock {
     pub claimed: SeenHead,
 }
 
-/// A custodian's own name for an address: 1 to 64 bytes of letters, digits, spaces and plain punctuation, so
-/// that no label turns a line around or hides inside another.
+/// A custodian's own name for an address: 1 to 64 bytes of letters, digits, spaces and plain punctuation; no
+/// letters that are written from the right or have no shape, so that no label turns a line around or hides
+/// inside another.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Label(String);
 
@@ -90,7 +92,7 @@ impl Label {
 
     /// Checks length and characters; a label neither begins nor ends with a space.
     pub fn new(text: &str) -> Option<Self> {
-        let sound = |c: char| c.is_alphanumeric() || " -_.,:/()#+&@".contains(c);
+        let sound = |c: char| (c.is_alphanumeric() && !is_treacherous(c)) || " -_.,:/()#+&@".contains(c);
         let fits = (1..=Self::MAX_BYTES).contains(&text.len());
         (fits && text.trim() == text && text.chars().all(sound)).then(|| Self(text.to_owned()))
     }
@@ -99,6 +101,21 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Unicode calls these letters and digits too: Hebrew to Arabic and the blocks of other scripts from the right
+/// (they turn digits beside them around), and the fillers of Hangul.
+const fn is_treacherous(c: char) -> bool {
+    matches!(c,
+        '\u{590}'..='\u{8ff}'
+        | '\u{fb1d}'..='\u{fdff}'
+        | '\u{fe70}'..='\u{feff}'
+        | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{3164}'
+        | '\u{ffa0}')
 }
 
 /// An address with a label.
@@ -119,6 +136,23 @@ pub struct WalletRef {
     pub role: Role,
     /// Index of a derived key, or slot of an imported one.
     pub index: u32,
+}
+
+impl fmt::Display for WalletRef {
+    /// `tron:0x2b6653dc hot/0`, as the journal calls a wallet that was retired.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.network, self.role.name(), self.index)
+    }
+}
+
+impl WalletRef {
+    /// Reads its one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (network, wallet) = text.split_once(' ')?;
+        let (role, index) = wallet.split_once('/')?;
+        let (network, role) = (network.parse().ok()?, Role::from_name(role)?);
+        Some(Self { network, role, index: index.parse().ok()? }).filter(|read| read.to_string() == text)
+    }
 }
 
 /// Which networks an imported key may sign for.

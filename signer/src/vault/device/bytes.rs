@@ -390,5 +390,9 @@ mod tests {
         for text in ["", " a", "a ", "a\u{202e}b", "a\u{200b}b", "a\nb", "a\u{1b}[2J", "<b>", &long] {
             assert!(Label::new(text).is_none(), "{text:?}");
         }
+        // Letters that turn the line by themselves, and letters that nobody sees.
+        for text in ["\u{5d0}1", "a\u{627}", "\u{1e900}", "a\u{3164}", "\u{115f}", "\u{ffa0}", "\u{1160}a"] {
+            assert!(Label::new(text).is_none(), "{text:?}");
+        }
     }
 }

@@ -16,11 +16,11 @@ pub use attest::{Attest, AttestAction, AttestVerify};
 pub use audit::Audit;
 pub use backup::BackupAction;
 pub use birth::{BesideWords, Founding, Init, Restore};
+use clap::{Args, Parser, Subcommand};
 pub use genesis::GenesisAction;
 pub use inputs::{Descriptor, Inputs};
-pub use wallet::{Import, LabelOf, Retire, WalletAction};
-use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+pub use wallet::{Import, LabelOf, Retire, WalletAction};
 
 /// The offline signer of Airlock.
 ///

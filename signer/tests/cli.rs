@@ -4,7 +4,6 @@
 
 mod world;
 
-use airlock_signer::commands::unsealing::SENTENCE;
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{
     ApprovalReply, ApprovalRequest, Introduction, Replies, SignedBatch, pairing_digest,
@@ -13,6 +12,7 @@ use airlock_shared::identity::Identity;
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::roles::finalizer::finalize;
 use airlock_shared::{Network, Profile, words};
+use airlock_signer::commands::unsealing::SENTENCE;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

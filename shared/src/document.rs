@@ -11,6 +11,23 @@ use crate::form::{self, Fault, Form, FormError};
 /// The four bytes that open every binary document.
 pub const MAGIC: [u8; 4] = *b"AIRL";
 
+/// Every kind of document by number and name, those of the signer's own files included: no number and no name
+/// stands for two. A test compares the list with the sources.
+pub const KINDS: [(u8, &str); 12] = [
+    (1, "airlock bundle"),
+    (2, "airlock reply"),
+    (3, "airlock approval request"),
+    (4, "airlock approval"),
+    (5, "airlock introduction"),
+    (6, "airlock signed batch"),
+    (7, "airlock policy"),
+    (8, "airlock genesis"),
+    (9, "airlock attestation"),
+    (10, "airlock address proof"),
+    (11, "airlock roster"),
+    (12, "airlock state backup"),
+];
+
 /// A document that may stand alone in a file or a QR transfer.
 pub trait Document: Form {
     /// Its number in the binary head and in frames.

@@ -104,7 +104,7 @@ impl Form for Manifest {
 }
 
 impl Document for Manifest {
-    const KIND: u8 = 11;
+    const KIND: u8 = 12;
     const NAME: &'static str = "airlock state backup";
 }
 

@@ -40,6 +40,9 @@ pub struct Genesis {
     pub spent: Vec<Spent>,
     /// When it was proposed, UTC seconds.
     pub made_at: u64,
+    /// The newest policy that is known to have been in force: an older one does not come back. `None` where
+    /// nobody knows of any.
+    pub policy: Option<PolicyVersion>,
 }
 
 closed_list! {
@@ -59,6 +62,15 @@ pub struct AccountNonce {
     pub account: Address,
     /// Up to this one.
     pub highest: u64,
+}
+
+/// A policy by version and digest; the one with the higher version is the newer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PolicyVersion {
+    /// Its version; only ever rises.
+    pub version: u64,
+    /// Its digest.
+    pub digest: Digest,
 }
 
 /// An amount that was signed for.
@@ -169,6 +181,9 @@ impl Form for Genesis {
         to.parts(6, "nonces", &self.nonces);
         to.parts(7, "spent", &self.spent);
         to.uint(8, "made_at", self.made_at);
+        if let Some(policy) = &self.policy {
+            to.part(9, "policy", policy);
+        }
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -183,6 +198,7 @@ impl Form for Genesis {
             nonces: from.parts(6, "nonces", MAX_ENTRIES)?,
             spent: from.parts(7, "spent", MAX_ENTRIES)?,
             made_at: from.uint(8, "made_at")?,
+            policy: if from.has(9, "policy") { Some(from.part(9, "policy")?) } else { None },
         };
         let own = genesis.continues.is_some_and(|head| head.signer == genesis.signer);
         if own != (genesis.reason == Reason::Reanchored) {
@@ -217,6 +233,17 @@ impl Form for AccountNonce {
     fn read(from: &mut Reader) -> Result<Self, FormError> {
         let network = read_network(from, 0, "network")?;
         Ok(Self { account: read_address(from, 1, "account", network)?, highest: from.wide(2, "highest")? })
+    }
+}
+
+impl Form for PolicyVersion {
+    fn write(&self, to: &mut Writer) {
+        to.uint(0, "version", self.version);
+        to.digest(1, "digest", &self.digest);
+    }
+
+    fn read(from: &mut Reader) -> Result<Self, FormError> {
+        Ok(Self { version: from.uint(0, "version")?, digest: from.digest(1, "digest")? })
     }
 }
 

@@ -9,7 +9,7 @@ use airlock_shared::approval::SeenHead;
 use airlock_shared::batch::{FeeLevel, Kind, ReissueReason, Wallet};
 use airlock_shared::document::{self, Document};
 use airlock_shared::form::{Form, from_cbor, to_cbor};
-use airlock_shared::genesis::{AccountNonce, Genesis, Reason, SignedGenesis, Spent};
+use airlock_shared::genesis::{AccountNonce, Genesis, PolicyVersion, Reason, SignedGenesis, Spent};
 use airlock_shared::identity::Identity;
 use airlock_shared::journal::{Ceremony, Chain, Entry, Event, FirstSeen, Record, RecordItem, Terms};
 use airlock_shared::policy::{
@@ -134,8 +134,9 @@ fn genesis() -> impl Strategy<Value = Genesis> {
     });
     let reanchored = prop::option::of((any::<u64>(), digest()));
     let accounts = prop::collection::vec(account, 0..6);
-    (digest(), reanchored, any::<u64>(), accounts, prop::collection::vec(spent, 0..6)).prop_map(
-        |(roster, head, highest_item, accounts, spent)| {
+    let policy = prop::option::of((any::<u64>(), digest()));
+    (digest(), reanchored, any::<u64>(), accounts, prop::collection::vec(spent, 0..6), policy).prop_map(
+        |(roster, head, highest_item, accounts, spent, policy)| {
             let signer = Identity::of(&identity_key(1));
             let nonce = |(account, highest)| AccountNonce { account, highest };
             let mut nonces: Vec<_> = accounts.into_iter().map(nonce).collect();
@@ -155,6 +156,7 @@ fn genesis() -> impl Strategy<Value = Genesis> {
                 nonces,
                 spent,
                 made_at: 1 << 40,
+                policy: policy.map(|(version, digest)| PolicyVersion { version, digest }),
             }
         },
     )

@@ -24,6 +24,7 @@ fn genesis() -> Genesis {
         nonces: Vec::new(),
         spent: Vec::new(),
         made_at: NOW,
+        policy: None,
     }
 }
 

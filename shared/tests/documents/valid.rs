@@ -10,7 +10,7 @@ use airlock_shared::document::Document;
 use airlock_shared::envelope::{
     ApprovalReply, ApprovalRequest, Bundle, Envelope, Introduction, Outcome, Replies, Reply, pairing_digest,
 };
-use airlock_shared::genesis::{AccountNonce, Genesis, Reason, SignedGenesis, Spent};
+use airlock_shared::genesis::{AccountNonce, Genesis, PolicyVersion, Reason, SignedGenesis, Spent};
 use airlock_shared::identity::Identity;
 use airlock_shared::journal::{Ceremony, Chain, Entry, Event};
 use airlock_shared::policy::{
@@ -177,6 +177,10 @@ pub fn genesis(reason: Reason) -> SignedGenesis {
             spent(Network::TRON_DEV, usdt, NOW - 3_600, 40),
         ],
         made_at: NOW,
+        policy: match reason {
+            Reason::Restored => None,
+            Reason::Reanchored => Some(PolicyVersion { version: 3, digest: Digest::from_bytes([0x33; 32]) }),
+        },
     };
     let signatures = by_custodians(&genesis.digest());
     SignedGenesis { genesis, signatures }

@@ -1,6 +1,6 @@
 // A hardware wallet out of Keystone's own packages: reads our sign requests and answers them.
 //
-// Called by tests/tests/hardware_wallets.rs: hardware_wallet.mjs, one JSON request on standard input (the texts as a
+// Called by tests/tests/hardware_wallets.rs and hardware_story.rs: hardware_wallet.mjs, one JSON request on standard input (the texts as a
 // camera saw them, and what they must say). Prints the texts of the signature, one a line, or throws. What it shows: a
 // decoder that knows nothing of Airlock reads our parts and messages, and we read what it writes.
 
@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { DataItem, decodeToDataItem, encodeDataItem } from "@keystonehq/bc-ur-registry";
 import { CryptoKeypath, ETHSignature, EthSignRequest } from "@keystonehq/bc-ur-registry-eth";
 import { UR, UREncoder, URDecoder } from "@ngraveio/bc-ur";
+import { secp256k1 } from "@noble/curves/secp256k1";
 import { SigningKey, keccak256 } from "ethers";
 
 const FRAGMENT_BYTES = 30;
@@ -28,6 +29,11 @@ function scanned(texts) {
 }
 
 function signed(hash) {
+  if (wanted.another) {
+    // A device with a random nonce: every signature of the same bytes is another one, and just as good.
+    const made = secp256k1.sign(hash.slice(2), wanted.private_key.slice(2), { extraEntropy: true });
+    return Buffer.concat([made.toCompactRawBytes(), Buffer.from([made.recovery])]);
+  }
   const { r, s, yParity } = new SigningKey(wanted.private_key).sign(hash);
   return Buffer.concat([Buffer.from(r.slice(2), "hex"), Buffer.from(s.slice(2), "hex"), Buffer.from([yParity])]);
 }

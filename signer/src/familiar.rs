@@ -45,8 +45,8 @@ impl Familiar {
                 familiar.know(address, origin);
             }
         };
-        let before = journal.intents().iter().rev().filter(|intent| intent.content != digest);
-        for record in before.map(|intent| &intent.record).filter(|record| record.network == content.network) {
+        let before = journal.signed().rev().filter(|(intent, _)| intent.content != digest);
+        for record in before.map(|(_, record)| record).filter(|record| record.network == content.network) {
             record.items.iter().for_each(|item| know(&mut familiar, item.destination, Origin::Paid));
             if record.contract == content.asset.contract {
                 let room = RECENT_MAX.saturating_sub(familiar.recent.len());

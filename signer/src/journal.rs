@@ -1,27 +1,31 @@
 //! The journal: everything this signer ever decided, and the memory behind every refusal of a repeat.
 //!
-//! Called by the session and by the commands that pair, install and show. What must stay true: an entry is
-//! on the disk before anything it permits happens; the chain verifies from its genesis, and jumps only where
-//! custodians have re-anchored it; the vault's anchor is in it; an intent counts as signed for every rule and
-//! sum, whether or not its signatures left. What rules see of it is its [`Memory`].
+//! Called by the session and by the commands that pair, install and show. Here is what an open one says;
+//! `replay` reads and checks, `append` writes. What must stay true: an entry is on the disk before anything it
+//! permits happens; the chain verifies from its genesis, and jumps only where custodians have re-anchored it;
+//! the vault's anchor is in it; an intent counts as signed for every rule and sum, whether or not its
+//! signatures left. What rules see of it is its [`Memory`].
 
+mod append;
 mod beside;
+mod replay;
+mod told;
 
 use crate::home::Home;
 use crate::records::{Access, Chain as File, Records, RecordsError};
 use crate::vault::{Anchor, Device, PolicyPin};
 use airlock_shared::Digest;
 use airlock_shared::approval::SeenHead;
-use airlock_shared::envelope::{Outcome, Receipt};
+use airlock_shared::envelope::Receipt;
 use airlock_shared::form::FormError;
-use airlock_shared::genesis::{Genesis, Reason, SignedGenesis};
+use airlock_shared::genesis::{Genesis, PolicyVersion};
 use airlock_shared::identity::Identity;
 use airlock_shared::journal::{Chain, ChainError, Entry, Event, FirstSeen, Record};
 use airlock_shared::memory::Memory;
 pub use beside::Beside;
-use beside::{decode, encode};
+use beside::decode;
+pub use told::{Told, last_time, told};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,19 +72,17 @@ pub enum JournalError {
     #[error("this is a copy of a journal; nothing is added to it")]
     Copy,
     /// A vault beside an empty journal signs nothing until custodians sign a genesis.
-    #[error("the journal is empty; nothing is signed until the custodians sign a genesis")]
+    #[error("the journal is empty; nothing is signed until the custodians sign a genesis: genesis propose, sign, install")]
     Empty,
 }
 
-/// One batch that counts as signed.
+/// One batch that counts as signed. What it covers is in the [`Memory`], once: see [`Journal::signed`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Intent {
     /// Digest of the content.
     pub content: Digest,
     /// Digest of the approvals that were seen.
     pub approvals: Digest,
-    /// What it covers.
-    pub record: Record,
     /// The receipt, once the signatures exist.
     pub receipt: Option<Receipt>,
 }
@@ -142,16 +144,6 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Begins both chains of a new device and returns where the journal stands.
-    pub fn begin(home: &Home, device: &Device) -> Result<Anchor, JournalError> {
-        let mut journal = Self::read(Chain::Journal, home, device, Access::Append)?;
-        let roster = device.roster.as_ref().map_or(Digest::ZERO, |roster| roster.digest());
-        let event = Event::Genesis { profile: device.profile, roster, terms: None };
-        journal.append(device.created_at, event, Beside::Nothing, device)?;
-        Self::read(Chain::Refusals, home, device, Access::Append)?;
-        Ok(journal.anchor())
-    }
-
     fn read(chain: Chain, home: &Home, device: &Device, access: Access) -> Result<Self, JournalError> {
         let (path, file, anchor) = match chain {
             Chain::Journal => (home.journal(), File::Journal, &device.journal),
@@ -182,19 +174,6 @@ impl Journal {
             terms: Vec::new(),
             torn_bytes,
         }
-    }
-
-    fn replay(&mut self, records: &[Vec<u8>], signer: Option<Identity>) -> Result<(), JournalError> {
-        for (number, bytes) in (1..).zip(records) {
-            let (entry, beside) = decode(number, bytes)?;
-            if let Some(expected) = signer.filter(|expected| *expected != entry.signer) {
-                return Err(JournalError::Foreign { expected, found: entry.signer });
-            }
-            self.check_place(&entry, &beside)?;
-            self.check_parts(number, &entry, &beside)?;
-            self.take_in(entry, beside);
-        }
-        Ok(())
     }
 
     fn check_anchor(&self, anchor: &Anchor) -> Result<(), JournalError> {
@@ -252,12 +231,20 @@ impl Journal {
         self.by_content.get(content).map(|place| &self.intents[*place])
     }
 
-    /// The newest policy that came into force.
+    /// The newest policy that came into force here.
     pub fn policy(&self) -> Option<PolicyPin> {
         self.entries.iter().rev().find_map(|entry| match entry.event {
             Event::PolicyInstalled { version, digest } => Some(PolicyPin { version, digest }),
             _ => None,
         })
+    }
+
+    /// The newest policy that is known to have been in force: here, or in a history that was lost, by the
+    /// custodians' terms. Where both name one version, the terms are right.
+    pub fn newest_policy(&self) -> Option<PolicyPin> {
+        let stated = self.terms().filter_map(|genesis| genesis.policy);
+        let stated = stated.map(|PolicyVersion { version, digest }| PolicyPin { version, digest });
+        self.policy().into_iter().chain(stated).max_by_key(|pin| pin.version)
     }
 
     /// In the refusals' chain: was this content refused for good?
@@ -270,32 +257,14 @@ impl Journal {
         &self.intents
     }
 
+    /// Every intent with what it covers, oldest first: the memory takes in one record for each.
+    pub fn signed(&self) -> impl DoubleEndedIterator<Item = (&Intent, &Record)> + ExactSizeIterator {
+        self.intents.iter().zip(self.memory.records())
+    }
+
     /// What rules see of it.
     pub const fn memory(&self) -> &Memory {
         &self.memory
-    }
-
-    /// What rules saw of it before this content's intent: an interrupted batch is judged as it was. Only
-    /// then is the whole journal replayed.
-    pub fn memory_without(&self, content: &Digest) -> Memory {
-        let mut memory = Memory::default();
-        for entry in &self.entries {
-            memory.entered(entry.time);
-            match &entry.event {
-                Event::Intent { content: of, .. } if of != content => {
-                    self.intent(of).into_iter().for_each(|intent| memory.take_in(&intent.record));
-                }
-                Event::Genesis { terms: Some(_), .. } | Event::Reanchored { .. } => {
-                    let here = self.terms.iter().filter(|(place, _)| place.sequence == entry.sequence);
-                    here.for_each(|(_, genesis)| memory.take_in_genesis(genesis));
-                }
-                _ => {}
-            }
-        }
-        for (first_seen, time) in &self.first_seen {
-            memory.first_seen_refused(first_seen.network, &first_seen.destinations, *time);
-        }
-        memory
     }
 
     /// In the refusals' chain: what was refused for being first seen and for nothing else, and when.
@@ -324,144 +293,6 @@ impl Journal {
     pub fn place_of_terms(&self, digest: &Digest) -> Option<Anchor> {
         self.terms.iter().rev().find(|(_, genesis)| genesis.digest() == *digest).map(|(place, _)| *place)
     }
-
-    /// Appends and returns once the entry is on the disk.
-    pub fn append(
-        &mut self,
-        time: u64,
-        event: Event,
-        beside: Beside,
-        device: &Device,
-    ) -> Result<Entry, JournalError> {
-        let entry = Entry::next(self.chain, self.entries.last(), time, event, &device.key);
-        self.append_entry(entry, beside)
-    }
-
-    /// Goes on from the custodians' terms: an empty journal begins with them, any other continues the head
-    /// that they name. The caller has checked their signatures and that they are for this signer.
-    pub fn anchor_anew(
-        &mut self,
-        time: u64,
-        signed: SignedGenesis,
-        device: &Device,
-    ) -> Result<Entry, JournalError> {
-        let genesis = &signed.genesis;
-        let terms = genesis.digest();
-        let entry = match &genesis.continues {
-            Some(head) if genesis.reason == Reason::Reanchored => {
-                let event = Event::Reanchored { terms };
-                Entry::reanchored(head, self.entries.last(), time, event, &device.key)
-            }
-            _ => {
-                let event =
-                    Event::Genesis { profile: genesis.profile, roster: genesis.roster, terms: Some(terms) };
-                Entry::next(self.chain, self.entries.last(), time, event, &device.key)
-            }
-        };
-        self.append_entry(entry, Beside::Genesis(Box::new(signed)))
-    }
-
-    /// The entry that would come next; for receipts, which carry it and are written beside it.
-    pub fn next_entry(&self, time: u64, event: Event, device: &Device) -> Entry {
-        Entry::next(self.chain, self.entries.last(), time, event, &device.key)
-    }
-
-    /// Appends an entry that [`Self::next_entry`] made.
-    pub fn append_entry(&mut self, entry: Entry, beside: Beside) -> Result<Entry, JournalError> {
-        self.check_place(&entry, &beside)?;
-        // Nothing is written that could not be read again.
-        self.check_parts(self.entries.len() + 1, &entry, &beside)?;
-        let records = self.records.as_mut().ok_or(JournalError::Copy)?;
-        records.append(&encode(&entry, &beside))?;
-        self.take_in(entry.clone(), beside);
-        Ok(entry)
-    }
-
-    /// Does the entry follow the last one, or the head from which custodians have let the journal go on?
-    fn check_place(&self, entry: &Entry, beside: &Beside) -> Result<(), ChainError> {
-        match (&entry.event, beside) {
-            (Event::Reanchored { .. }, Beside::Genesis(signed)) => match &signed.genesis.continues {
-                Some(head) => entry.reanchors(head, self.entries.last()),
-                None => entry.follows(self.chain, self.entries.last()),
-            },
-            _ => entry.follows(self.chain, self.entries.last()),
-        }
-    }
-
-    /// A journal goes on from its newest entry, from one ahead of it, or from another one with its number:
-    /// then it was forked, and the custodians have decided which fork counts. It never goes back.
-    fn may_continue(&self, head: &SeenHead) -> bool {
-        head.sequence >= self.anchor().sequence
-    }
-
-    /// Does the entry have beside it what it names, and nothing else?
-    fn check_parts(&self, number: usize, entry: &Entry, beside: &Beside) -> Result<(), JournalError> {
-        let fits = match (&entry.event, beside) {
-            (Event::Intent { content, record, .. }, Beside::Record(covered)) => {
-                *record == covered.digest() && !self.by_content.contains_key(content)
-            }
-            (Event::Signed { content, signatures }, Beside::Receipt(receipt)) => {
-                let unsigned = self.intent(content).is_some_and(|intent| intent.receipt.is_none());
-                let outcome = Outcome::Signed { signatures: *signatures };
-                unsigned
-                    && receipt.entry == *entry
-                    && receipt.content == *content
-                    && receipt.outcome == outcome
-                    && receipt.is_authentic()
-            }
-            (Event::Refused { first_seen: Some(digest), .. }, Beside::FirstSeen(first_seen)) => {
-                *digest == first_seen.digest()
-            }
-            (Event::Genesis { terms: Some(terms), .. }, Beside::Genesis(signed)) => {
-                let restored = signed.genesis.reason == Reason::Restored;
-                restored && *terms == signed.genesis.digest() && self.entries.is_empty()
-            }
-            (Event::Reanchored { terms }, Beside::Genesis(signed)) => {
-                let ahead = signed.genesis.continues.is_some_and(|head| self.may_continue(&head));
-                ahead && *terms == signed.genesis.digest() && signed.genesis.reason == Reason::Reanchored
-            }
-            (event, beside) => *beside == Beside::Nothing && !beside::is_needed(event),
-        };
-        if fits { Ok(()) } else { Err(JournalError::Parts { number }) }
-    }
-
-    /// Takes in an entry whose parts were checked.
-    fn take_in(&mut self, entry: Entry, beside: Beside) {
-        match (&entry.event, beside) {
-            (Event::Intent { content, approvals, .. }, Beside::Record(record)) => {
-                let (content, approvals) = (*content, *approvals);
-                self.remember(Intent { content, approvals, record, receipt: None });
-            }
-            (Event::Signed { content, .. }, Beside::Receipt(receipt)) => {
-                if let Some(place) = self.by_content.get(content) {
-                    self.intents[*place].receipt = Some(*receipt);
-                }
-            }
-            (Event::Refused { content, code, .. }, beside) => {
-                if is_final(code) {
-                    self.refused.insert(*content);
-                }
-                if let Beside::FirstSeen(first_seen) = beside {
-                    self.first_seen.push((first_seen, entry.time));
-                }
-            }
-            (_, Beside::Genesis(signed)) => {
-                self.memory.take_in_genesis(&signed.genesis);
-                let place = Anchor { sequence: entry.sequence, head: entry.head(self.chain) };
-                self.terms.push((place, signed.genesis));
-            }
-            _ => {}
-        }
-        self.memory.entered(entry.time);
-        self.heads.push(entry.head(self.chain));
-        self.entries.push(entry);
-    }
-
-    fn remember(&mut self, intent: Intent) {
-        self.memory.take_in(&intent.record);
-        self.by_content.insert(intent.content, self.intents.len());
-        self.intents.push(intent);
-    }
 }
 
 /// Is a refusal with this code a promise that nothing was and will be signed? A signer that has lost part of
@@ -476,42 +307,3 @@ pub const HEAD_UNKNOWN: &str = "head.unknown";
 pub const HEAD_UNKNOWN_TO_APPROVER: &str = "head.unknown_to_approver";
 /// The signer is locked since.
 pub const LOCKED: &str = "signer.locked";
-
-/// Time of the last whole entry of `home`'s journal, readable without a passphrase and so not to be
-/// trusted; UTC seconds.
-pub fn last_time(home: &Home) -> Result<Option<u64>, JournalError> {
-    let opened = Records::open(&home.journal(), File::Journal, Access::Read, |_| true)?;
-    let number = opened.entries.len();
-    let last = opened.entries.last().map(|bytes| decode(number, bytes)).transpose()?;
-    Ok(last.map(|(entry, _)| entry.time))
-}
-
-/// What both chains say without a passphrase, unverified.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Told {
-    /// Has the journal an entry? Beside an empty one nothing is signed.
-    pub begun: bool,
-    /// Was a head refused that the journal does not hold, since custodians last decided where it goes on?
-    pub unknown_head: bool,
-}
-
-/// For the doctor, who asks for no passphrase: only the vault knows whether the signer is locked.
-pub fn told(home: &Home) -> Result<Told, JournalError> {
-    let entries = |path: &Path, file| -> Result<Vec<Entry>, JournalError> {
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        let opened = Records::open(path, file, Access::Read, |_| true)?;
-        (1..)
-            .zip(&opened.entries)
-            .map(|(number, bytes)| decode(number, bytes).map(|(entry, _)| entry))
-            .collect()
-    };
-    let journal = entries(&home.journal(), File::Journal)?;
-    let refusals = entries(&home.refusals(), File::Refusals)?;
-    let decided = |event: &Event| matches!(event, Event::Reanchored { .. } | Event::Genesis { .. });
-    let decided = journal.iter().rev().find(|entry| decided(&entry.event)).map_or(0, |entry| entry.time);
-    let unknown = |event: &Event| matches!(event, Event::Refused { code, .. } if code == HEAD_UNKNOWN);
-    let unknown_head = refusals.iter().any(|entry| entry.time >= decided && unknown(&entry.event));
-    Ok(Told { begun: !journal.is_empty(), unknown_head })
-}

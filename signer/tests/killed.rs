@@ -228,8 +228,8 @@ fn changes(name: &str, line: &str) -> bool {
 
 fn assert_nothing_twice(journal: &Journal, at: &str) {
     let (mut ids, mut nonces, mut tx_ids) = (HashSet::new(), HashSet::new(), HashSet::new());
-    for intent in journal.intents() {
-        for item in &intent.record.items {
+    for (_, record) in journal.signed() {
+        for item in &record.items {
             assert!(ids.insert(item.id), "{at}: two intents for item {:?}", item.id);
             if let Some(nonce) = item.account_nonce {
                 assert!(nonces.insert((item.source, nonce)), "{at}: two intents for nonce {nonce}");

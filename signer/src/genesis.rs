@@ -3,17 +3,19 @@
 //! Called by the commands `genesis propose`, `sign` and `install`. [`Gathered`] collects from journals and
 //! signed-batch files what counts as signed; [`install`] puts the custodians' terms in force. What must stay
 //! true: nothing is installed without k of n signatures of the pinned roster; a journal never goes on from a
-//! place behind its own newest entry; installing twice changes nothing; a crash in between leaves
-//! a signer that signs nothing until the same terms are installed again.
+//! place behind its own newest entry, nor on terms that were drawn up before it; installing twice changes
+//! nothing; a crash in between leaves a signer that signs nothing until the same terms are installed again.
 
 use crate::home::{Home, Lock};
 use crate::journal::{Journal, JournalError};
 use crate::records::Access;
-use crate::vault::{Device, Vault, VaultError};
+use crate::vault::{Device, PolicyPin, Vault, VaultError};
 use airlock_shared::approval::SeenHead;
 use airlock_shared::batch::ReissueReason;
 use airlock_shared::envelope::{Outcome, Receipt, SignedBatch};
-use airlock_shared::genesis::{AccountNonce, Genesis, GenesisError, Reason, SignedGenesis, Spent};
+use airlock_shared::genesis::{
+    AccountNonce, Genesis, GenesisError, PolicyVersion, Reason, SignedGenesis, Spent,
+};
 use airlock_shared::identity::{CustodianSignature, Identity, IdentitySignature};
 use airlock_shared::journal::{Chain, Entry, Record};
 use airlock_shared::roles::creator;
@@ -22,6 +24,9 @@ use std::collections::BTreeMap;
 
 /// The rolling window whose sums go along, seconds.
 const DAY_SECONDS: u64 = 86_400;
+/// A head further ahead of what is known is nobody's: no file of records holds as many entries. A journal that
+/// went on from the last numbers there are could never be continued again.
+const AHEAD_MAX: u64 = 1 << 32;
 
 /// Why custodians' terms do not come into force, or cannot be drawn up.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,22 @@ pub enum CeremonyError {
         /// The entry that would be continued.
         found: u64,
         /// The newest that this signer knows.
+        newest: u64,
+    },
+    /// The terms continue a head that no journal can have got to.
+    #[error("the terms continue entry {found}, this signer knows entry {newest}: no journal is that long")]
+    TooFarAhead {
+        /// The entry that would be continued.
+        found: u64,
+        /// The newest that this signer knows.
+        newest: u64,
+    },
+    /// The journal went on, or the signer was locked, after the terms were drawn up: they do not know of it.
+    #[error("the terms were made at {made_at}, and something happened here at {newest}; propose new ones")]
+    Stale {
+        /// When they were made.
+        made_at: u64,
+        /// When the journal's newest entry was written, or the signer was locked.
         newest: u64,
     },
     /// The terms are from the future.
@@ -92,6 +113,7 @@ pub struct Gathered {
     spent: BTreeMap<(Network, Option<Address>, u64), BaseUnits>,
     heads: BTreeMap<Identity, SeenHead>,
     newest_time: u64,
+    policy: Option<PolicyVersion>,
     batches: std::collections::BTreeSet<airlock_shared::Digest>,
 }
 
@@ -101,10 +123,13 @@ impl Gathered {
         for terms in journal.terms() {
             self.terms(terms)?;
         }
-        for intent in journal.intents() {
+        for (intent, record) in journal.signed() {
             if self.batches.insert(intent.content) {
-                self.record(&intent.record)?;
+                self.record(record)?;
             }
+        }
+        if let Some(PolicyPin { version, digest }) = journal.newest_policy() {
+            self.policy(PolicyVersion { version, digest });
         }
         if let Some(entry) = journal.entries().last() {
             self.entry(entry);
@@ -127,6 +152,7 @@ impl Gathered {
                 self.nonce(source.address, nonce);
             }
             if matches!(receipt.outcome, Outcome::Signed { .. }) && self.batches.insert(digest) {
+                self.policy(PolicyVersion { version: content.policy.version, digest: content.policy.digest });
                 let transactions = creator::transactions(content).map_err(|error| broken(&error))?;
                 let tx_ids =
                     |item: usize| transactions[item].iter().filter_map(|unsigned| unsigned.tx_id()).collect();
@@ -152,11 +178,21 @@ impl Gathered {
         self.head(SeenHead::of(entry));
     }
 
-    /// Takes in the head that the signer was locked for: the one to continue, unless a higher one is known.
-    pub fn claimed(&mut self, head: SeenHead) {
-        let known = self.heads.entry(head.signer).or_insert(head);
-        if head.sequence >= known.sequence {
-            *known = head;
+    /// Takes in the head that the signer was locked for: the one to continue, unless a higher one is known. It
+    /// rests on the coordinator's word alone; one that no journal can have got to is left out, and `false`.
+    pub fn claimed(&mut self, head: SeenHead) -> bool {
+        let known = self.heads.get(&head.signer).map_or(0, |known| known.sequence);
+        let possible = head.sequence <= known.saturating_add(AHEAD_MAX);
+        if possible && head.sequence >= known {
+            self.heads.insert(head.signer, head);
+        }
+        possible
+    }
+
+    /// Takes in a policy that was in force; the highest version counts.
+    pub fn policy(&mut self, policy: PolicyVersion) {
+        if self.policy.is_none_or(|known| policy.version > known.version) {
+            self.policy = Some(policy);
         }
     }
 
@@ -219,7 +255,10 @@ impl Gathered {
 
     /// The terms that follow for this device: a journal of which somebody holds a head is re-anchored at the
     /// newest, any other begins.
-    pub fn propose(self, device: &Device, now: u64) -> Result<Genesis, CeremonyError> {
+    pub fn propose(mut self, device: &Device, now: u64) -> Result<Genesis, CeremonyError> {
+        if let Some(PolicyPin { version, digest }) = device.policy {
+            self.policy(PolicyVersion { version, digest });
+        }
         let roster = device.roster.as_ref().ok_or(CeremonyError::NoRoster)?;
         let own = self.heads.get(&device.identity()).copied();
         let others = self.heads.values().filter(|head| head.signer != device.identity());
@@ -247,6 +286,7 @@ impl Gathered {
                 .filter(|spent| spent.time >= recent && of_profile(spent.network))
                 .collect(),
             made_at,
+            policy: self.policy,
         })
     }
 }
@@ -292,6 +332,11 @@ pub fn install(
                 return Err(CeremonyError::Clock { made_at, now });
             }
             check_continues(&journal, device, &signed.genesis)?;
+            // They state what this journal held then, and the sums of it: what came later they would hide.
+            let newest = journal.time().max(device.lock.as_ref().map_or(0, |lock| lock.at));
+            if made_at < newest {
+                return Err(CeremonyError::Stale { made_at, newest });
+            }
             journal.anchor_anew(now, signed, device)?;
         }
         // A crash came between the journal and the vault.
@@ -312,10 +357,12 @@ fn check_continues(journal: &Journal, device: &Device, genesis: &Genesis) -> Res
         if journal.anchor().sequence < device.journal.sequence { device.journal } else { journal.anchor() };
     match &genesis.continues {
         Some(head) if genesis.reason == Reason::Reanchored => {
-            if head.sequence >= newest.sequence {
-                return Ok(());
+            let (found, newest) = (head.sequence, newest.sequence);
+            match found.checked_sub(newest) {
+                Some(0..=AHEAD_MAX) => Ok(()),
+                Some(_) => Err(CeremonyError::TooFarAhead { found, newest }),
+                None => Err(CeremonyError::GoesBack { found, newest }),
             }
-            Err(CeremonyError::GoesBack { found: head.sequence, newest: newest.sequence })
         }
         _ if newest.sequence == 0 => Ok(()),
         _ => Err(CeremonyError::HasBegun { found: newest.sequence }),

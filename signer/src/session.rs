@@ -76,7 +76,7 @@ impl Signer {
         for (first_seen, time) in refusals.first_seen() {
             journal.delay_began(first_seen.clone(), *time);
         }
-        policy::check_newest(journal.policy(), vault.device())?;
+        policy::check_newest(journal.newest_policy(), vault.device())?;
         let policy = policy::load(&home, vault.device())?;
         let retired = retired(&journal, vault.device());
         Ok(Self { home, vault, journal, refusals, policy, retired, _lock: lock })
@@ -97,10 +97,15 @@ impl Signer {
         &self.policy.policy
     }
 
-    /// Approvals by passkeys whose counter did not rise since this signer last saw it, for review.
+    /// Approvals by passkeys whose counter did not rise since this signer last saw it, for review. A batch that was
+    /// journalled before comes with the approvals from which the counters were remembered.
     pub fn fallen_counters(&self, envelope: &Envelope) -> Vec<FallenCounter> {
-        let content = &envelope.content;
-        passkeys::fallen(self.vault.device(), self.policy(), content, &content.digest(), &envelope.approvals)
+        let (content, device) = (&envelope.content, self.vault.device());
+        let digest = content.digest();
+        if self.journal.intent(&digest).is_some() {
+            return Vec::new();
+        }
+        passkeys::fallen(device, self.policy(), content, &digest, &envelope.approvals)
     }
 
     /// Runs every check that comes before review. Changes nothing.

@@ -63,8 +63,8 @@ fn propose(
     let copies = states.iter().map(|folder| Copy::read(folder)).collect::<Result<Vec<_>, _>>()?;
     let files = if batches.is_empty() { None } else { Some(Inputs::open_files(batches)?) };
     let failed = |error| Failure::new(Exit::Transfer, "output", format!("{}: {error}", out.display()));
-    let mut file = std::fs::File::create_new(out).map_err(failed)?;
     let vault = place.vault(&home)?;
+    let mut file = new_file(out).map_err(failed)?;
     place.enter_sandbox(&home, None)?;
     let mut gathered = own(place, &home, &vault)?;
     for copy in &copies {
@@ -76,13 +76,24 @@ fn propose(
     }
     gathered.raise_item(highest_item);
     if let Some(lock) = &vault.device().lock {
-        gathered.claimed(lock.claimed);
+        if !gathered.claimed(lock.claimed) {
+            place.console.note(format_args!(
+                "ATTENTION    the coordinator's entry {} is left out: no journal is that long. Mistrust that coordinator.",
+                lock.claimed.sequence
+            ));
+        }
     }
     let genesis = gathered.propose(vault.device(), now()?)?;
     let signed = SignedGenesis { genesis, signatures: Vec::new() };
     place.console.note(in_words(&signed.genesis));
     file.write_all(signed.to_json().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     answer(place, &signed, true)
+}
+
+/// A new file, or the empty one that an attempt before this one left behind.
+fn new_file(out: &Path) -> std::io::Result<std::fs::File> {
+    let is_empty = std::fs::symlink_metadata(out).is_ok_and(|found| found.is_file() && found.len() == 0);
+    if is_empty { std::fs::File::options().write(true).open(out) } else { std::fs::File::create_new(out) }
 }
 
 /// What this home itself still knows.
@@ -163,6 +174,10 @@ fn in_words(genesis: &Genesis) -> String {
         format!("nonces       of {} on {}: all up to {}", of.account, of.account.network(), of.highest)
     };
     lines.extend(genesis.nonces.iter().map(nonce));
+    lines.push(match &genesis.policy {
+        Some(policy) => format!("policy       version {} ({}), or a later one", policy.version, policy.digest),
+        None => "policy       nobody knows of any that was in force".to_owned(),
+    });
     if genesis.spent.is_empty() {
         lines.push("spent        nothing counts in the rolling day".to_owned());
     }
@@ -190,7 +205,7 @@ fn answer(place: &Place, signed: &SignedGenesis, changed: bool) -> Result<(), Fa
         changed,
     };
     let text = format!(
-        "genesis ({}): {} signatures\ndigest {}\n{}",
+        "genesis ({}): signatures {}\ndigest {}\n{}",
         answer.reason,
         answer.signatures.len(),
         answer.digest,
@@ -211,6 +226,8 @@ impl From<CeremonyError> for Failure {
             CeremonyError::NoRoster | CeremonyError::NotACustodian => refused("genesis.custodian", &error),
             CeremonyError::HasBegun { .. } => refused("genesis.has_begun", &error),
             CeremonyError::GoesBack { .. } => refused("genesis.goes_back", &error),
+            CeremonyError::TooFarAhead { .. } => refused("genesis.too_far_ahead", &error),
+            CeremonyError::Stale { .. } => refused("genesis.stale", &error),
             CeremonyError::Before { .. } => refused("genesis.before", &error),
             CeremonyError::Overflow => refused("genesis.overflow", &error),
         }

@@ -4,14 +4,13 @@
 //! secrets are gone before the addresses are derived; a person types the eight words; the journal has it on the disk before
 //! the signature exists. Verifying opens nothing: partners run it without a home.
 
-use super::{Place, network_of, now, unlock};
+use super::{Place, ceremony, network_of, now, unlock};
 use crate::args::{Attest, AttestAction, AttestVerify};
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
-use crate::journal::{Beside, Journal, LOCKED};
+use crate::journal::{Beside, Journal};
 use crate::qr::{Output, Written};
-use crate::records::Access;
-use crate::vault::{Device, Vault};
+use crate::vault::Vault;
 use airlock_shared::attestation::{AddressProof, AddressRange, Attestation, AttestationError};
 use airlock_shared::document::{self, Document};
 use airlock_shared::form::{self, MAX_JSON_BYTES};
@@ -59,7 +58,7 @@ pub fn run(place: &Place, args: &Attest) -> Result<(), Failure> {
     let end = args.first.checked_add(count).filter(|end| *end <= 1 << 31);
     let end = end.ok_or_else(|| Failure::usage("the range goes beyond index 2147483647"))?;
     place.enter_sandbox(&home, Some(out))?;
-    let mut journal = open_journal(&home, vault.device())?;
+    let mut journal = ceremony::open(&home, vault.device(), now()?)?;
     let key = unlock(&vault, answer)?.account(network, Role::Deposit)?.xpub()?.clone();
     let addresses = derive(&key, network, args.first..end)?;
     let (range, _) = AddressRange::over(network, args.first, &addresses, now()?).map_err(refused)?;
@@ -85,15 +84,6 @@ pub fn run(place: &Place, args: &Attest) -> Result<(), Failure> {
         files,
     };
     place.console.answer(&answer, text)
-}
-
-/// A journal that is to be re-anchored takes no entry; one that was never begun does not open.
-fn open_journal(home: &Home, device: &Device) -> Result<Journal, Failure> {
-    if device.lock.is_some() {
-        let why = "this signer is locked until its custodians re-anchor it; nothing is attested";
-        return Err(Failure::new(Exit::Refused, LOCKED, why));
-    }
-    Ok(Journal::open(home, device, Access::Append)?)
 }
 
 fn derive(

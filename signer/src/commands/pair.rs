@@ -4,13 +4,12 @@
 //! journalled and touches nothing else; a second coordinator, or another one, takes the custodians of the
 //! roster, so this command does it alone only where one custodian decides alone.
 
-use super::{Place, now};
+use super::{Place, ceremony, now};
 use crate::args::Pair;
 use crate::failure::{Exit, Failure};
 use crate::home::Home;
-use crate::journal::{Beside, Journal};
+use crate::journal::Beside;
 use crate::qr::{Document, Inputs, Output, Wanted};
-use crate::records::Access;
 use crate::vault::{Coordinator, Device, MAX_COORDINATORS, Vault, is_sound};
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::envelope::{Introduction, pairing_digest};
@@ -44,6 +43,7 @@ pub fn run(place: &Place, args: &Pair) -> Result<(), Failure> {
         ));
         place.console.confirm(args.confirm.as_deref(), &digest)?;
         pin(&home, &mut vault, &other)?;
+        place.console.note("Paired.");
     }
     place.console.print(own.to_json().trim_end())
 }
@@ -86,9 +86,10 @@ fn pin(home: &Home, vault: &mut Vault, other: &Introduction) -> Result<(), Failu
         let why = "another coordinator is paired; pairing again takes the custodians of the roster";
         return Err(Failure::new(Exit::Refused, "pair.again", why));
     }
-    let mut journal = Journal::open(home, device, Access::Append)?;
+    let now = now()?;
+    let mut journal = ceremony::open(home, device, now)?;
     let event = Event::Paired { coordinator: other.identity };
-    let entry = journal.append(now()?, event, Beside::Nothing, device)?;
+    let entry = journal.append(now, event, Beside::Nothing, device)?;
     let device = vault.device_mut();
     device.journal = journal.anchor();
     device.coordinators.push(Coordinator {

@@ -5,14 +5,13 @@
 //! said. Called by every command that opens the spending compartment or makes one. What must stay true:
 //! what cannot be looked at counts as up; nothing is asked twice; with a policy in force no sentence helps.
 
-use super::{Place, now};
+use super::{Place, ceremony, now};
 use crate::console::SpendingAnswer;
 use crate::failure::{Exit, Failure};
 use crate::home::{Home, Lock};
-use crate::journal::{Beside, Journal, JournalError};
+use crate::journal::Beside;
 use crate::machine;
 use crate::policy::{self, StoreError};
-use crate::records::Access;
 use crate::sandbox::Enforced;
 use crate::secret::Passphrase;
 use crate::vault::{Vault, VaultError};
@@ -166,13 +165,14 @@ fn sandbox_suffices(rules: Machine, enforced: Enforced) -> Result<(), Failure> {
 /// Puts on record that a person has accepted these interfaces. Nothing is recorded in a restored vault, whose
 /// journal does not begin before its custodians say where; the caller stores the vault.
 pub fn journal_override(home: &Home, vault: &mut Vault, interfaces: &str) -> Result<(), Failure> {
-    let mut journal = match Journal::open(home, vault.device(), Access::Append) {
-        Err(JournalError::Empty) => return Ok(()),
-        opened => opened?,
-    };
+    if !ceremony::has_begun(home, vault.device())? {
+        return Ok(());
+    }
+    let now = now()?;
+    let mut journal = ceremony::open(home, vault.device(), now)?;
     let detail = interfaces.chars().take(MAX_DETAIL).collect();
     let event = Event::Ceremony { kind: Ceremony::NetworkOverride, detail };
-    journal.append(now()?, event, Beside::Nothing, vault.device())?;
+    journal.append(now, event, Beside::Nothing, vault.device())?;
     vault.device_mut().journal = journal.anchor();
     Ok(())
 }

@@ -56,7 +56,7 @@ impl Authentic {
 pub(super) const CLOCK_BEHIND: &str = "clock.behind_journal";
 
 /// After a head that this journal does not know, nothing is signed until the custodians re-anchor it.
-fn check_lock(signer: &Signer) -> Result<(), Refusal> {
+pub(super) fn check_lock(signer: &Signer) -> Result<(), Refusal> {
     let Some(lock) = &signer.vault.device().lock else { return Ok(()) };
     let why = format!(
         "this signer is locked ({}): a coordinator held entry {} with head {}, which this journal does not know; \

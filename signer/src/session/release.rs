@@ -5,8 +5,8 @@
 //! before gives the same bytes and no second entry; a refusal moves the refusals' chain, never the
 //! journal's head.
 
-use super::checks::{CLOCK_BEHIND, judge_all, record};
-use super::{Batch, Examined, Known, Refusal, Reviewed, Signer, Standing};
+use super::checks::{CLOCK_BEHIND, check_lock, record, standing};
+use super::{Accountable, Batch, Examined, Fresh, Known, Refusal, Reviewed, Signer, Standing};
 use crate::home::HomeError;
 use crate::journal::{Beside, HEAD_UNKNOWN, JournalError, is_final};
 use crate::keys::{KeyError, Keyring, Wallets};
@@ -74,13 +74,17 @@ impl Intended {
 }
 
 impl Reviewed {
-    /// Proves every own wallet by deriving it, and repeats the checks that depend on time.
-    fn unlock(self, signer: &Signer, keyring: &Keyring, now: u64) -> Result<Unlocked, Ended> {
-        for (number, batch) in self.0.iter().enumerate() {
+    /// Proves every own wallet by deriving it, and repeats the checks that depend on time and on the journal,
+    /// which may have gone on since the bundle was examined.
+    fn unlock(mut self, signer: &Signer, keyring: &Keyring, now: u64) -> Result<Unlocked, Ended> {
+        check_lock(signer)?;
+        for (number, batch) in self.0.iter_mut().enumerate() {
             prove_wallets(number, batch, keyring)?;
+            batch.standing = standing(signer, number, batch)?;
         }
-        judge_all(signer, &self.0, now).map_err(|broken| broken.refusal)?;
-        Ok(Unlocked(self.0))
+        let permitted = Fresh(self.0).judge(signer, now).map_err(|broken| broken.refusal)?;
+        let Accountable(batches) = permitted.check_journal(signer, now)?;
+        Ok(Unlocked(batches))
     }
 }
 
@@ -138,6 +142,9 @@ impl Signer {
             let approvals = digest_of(&batch.envelope.approvals);
             let event = Event::Intent { content: batch.digest, approvals, record: record.digest() };
             self.journal.append(time, event, Beside::Record(record), self.vault.device())?;
+        }
+        // Of an interrupted batch too: what was remembered may have been lost with the vault's last writing.
+        for batch in unlocked.0.iter().filter(|one| !matches!(one.standing, Standing::Signed(_))) {
             let (content, approvals) = (&batch.envelope.content, &batch.envelope.approvals);
             let (device, policy) = (self.vault.device_mut(), &self.policy.policy);
             passkeys::remember(device, policy, content, &batch.digest, approvals);

@@ -133,7 +133,7 @@ impl Memory {
         }
         for stated in genesis.spent.chunk_by(|a, b| (a.network, a.contract) == (b.network, b.contract)) {
             let own = self.spent.entry((stated[0].network, stated[0].contract)).or_default();
-            own.replace_if_more(stated.iter().map(|spent| (spent.time, spent.amount)));
+            own.raise(stated.iter().map(|spent| (spent.time, spent.amount)));
         }
         self.entered(genesis.made_at);
     }
@@ -270,14 +270,26 @@ impl Series {
         count.checked_sub(1).map_or(BaseUnits::ZERO, |last| self.0[last].1)
     }
 
-    /// Puts `stated` (by time) in the place of everything from its first time on, if it is more.
-    fn replace_if_more(&mut self, stated: impl Iterator<Item = (u64, BaseUnits)> + Clone) {
+    /// Puts `stated` (by time) in the place of everything from its first time on; but whatever the window, never
+    /// is less counted than before.
+    fn raise(&mut self, stated: impl Iterator<Item = (u64, BaseUnits)> + Clone) {
         let Some((first, _)) = stated.clone().next() else { return };
         let mut replaced = self.clone();
         replaced.0.truncate(self.0.partition_point(|(at, _)| *at < first));
         stated.for_each(|(time, amount)| replaced.push(time, amount));
-        if replaced.since(first) > self.since(first) {
-            *self = replaced;
+        let mut times: Vec<u64> = self.0.iter().chain(&replaced.0).map(|(at, _)| *at).collect();
+        times.sort_unstable();
+        times.dedup();
+        // Backwards: what is counted from each time on, less what is counted from the next.
+        let mut later = BaseUnits::ZERO;
+        let mut amounts = Vec::with_capacity(times.len());
+        for time in times.into_iter().rev() {
+            let from_here = self.since(time).max(replaced.since(time));
+            amounts.push((time, from_here.checked_sub(later).unwrap_or(BaseUnits::ZERO)));
+            later = from_here;
         }
+        let mut raised = Self::default();
+        amounts.into_iter().rev().for_each(|(time, amount)| raised.push(time, amount));
+        *self = raised;
     }
 }

@@ -62,6 +62,15 @@ type Found = (RepeatCode, String, String);
 fn check_item(past: Past<'_>, item: &Item) -> Result<(), Found> {
     let found = item.id.to_string();
     match past.signings_of(item.id).next() {
+        // The history that the terms stand for may hold signatures of it that nobody here can name as dead.
+        Some(_) if item.is_reissued_on_a_claim() && past.is_item_below_watermark(item.id) => {
+            let why = format!(
+                "{:?} was signed before the custodians' terms of this journal, and perhaps again in what it has lost; \
+                 it needs a new id",
+                item.id
+            );
+            Err((RepeatCode::BelowWatermark, found, why))
+        }
         Some(_) if item.reissue.is_some() => Ok(()),
         Some(_) => {
             let why = format!("{:?} was signed before and is never signed twice", item.id);

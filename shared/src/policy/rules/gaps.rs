@@ -10,6 +10,9 @@ use crate::address::Address;
 use crate::id::ItemId;
 use std::collections::BTreeMap;
 
+/// The newest epoch in which a journal may begin.
+const FIRST_EPOCH_MAX: u16 = u16::MAX / 2;
+
 /// A coordinator that was restored from a backup begins a new epoch; ids of an older one may still come, but
 /// not from far below the highest that was signed of it.
 pub(super) fn item_behind(facts: &Facts<'_>) -> Result<(), Refusal> {
@@ -29,7 +32,8 @@ pub(super) fn item_behind(facts: &Facts<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The first id of all is taken as it comes: a journal that begins knows of none.
+/// The first id of all is taken as it comes, because a journal that begins knows of none; but not from the upper
+/// half of the epochs, or one batch could use up every id that may ever follow.
 pub(super) fn item_ahead(facts: &Facts<'_>) -> Result<(), Refusal> {
     let allowed = facts.policy.bounds.item_ahead_max;
     let newest = facts.past.newest_epoch();
@@ -40,7 +44,8 @@ pub(super) fn item_ahead(facts: &Facts<'_>) -> Result<(), Refusal> {
         let start = if begins { Some(u64::from(epoch) << 48) } else { None };
         let last = last.entry(epoch).or_insert_with(|| facts.past.highest_item_of(epoch).or(start));
         let skips = last.is_none() && newest.is_some_and(|newest| epoch > newest);
-        if skips || last.is_some_and(|last| id.number().saturating_sub(last) > allowed) {
+        let too_late = newest.is_none() && epoch > FIRST_EPOCH_MAX;
+        if skips || too_late || last.is_some_and(|last| id.number().saturating_sub(last) > allowed) {
             let found = format!("{id:?} of epoch {epoch}");
             let allowed = format!("at most {allowed} above the id before it, in this epoch or the next");
             return Err(Refusal::of(Rule::ItemAhead, found, allowed).at(place));

@@ -1,4 +1,5 @@
-//! `init` at a real terminal: words on a screen of their own, asked back, and gone afterwards by whatever way.
+//! `init` at a real terminal: words on a screen of their own, asked back, and gone afterwards by whatever way. A key
+//! that is typed is known again by its address.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -26,6 +27,11 @@ struct Seat {
 
 impl Seat {
     fn init(desk: &Desk, more: &str) -> Self {
+        Self::take(desk, &[], &format!("init --name alice --profile dev {FLOOR} {more}"))
+    }
+
+    /// A command line at a terminal of its own, perhaps through another program.
+    fn take(desk: &Desk, through: &[&str], line: &str) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -33,9 +39,11 @@ impl Seat {
         let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         let end = || theirs.try_clone().unwrap();
         let sentence = airlock_signer::commands::unsealing::SENTENCE;
-        let child = Command::new(env!("CARGO_BIN_EXE_airlock-signer"))
+        let whole = [through, &[env!("CARGO_BIN_EXE_airlock-signer")]].concat();
+        let child = Command::new(whole[0])
+            .args(&whole[1..])
             .args(["--home", "home", "--passphrase-file", "pass", "--accept-network", sentence])
-            .args(format!("init --name alice --profile dev {FLOOR} {more}").split_whitespace())
+            .args(line.split_whitespace())
             .current_dir(desk.path("."))
             .stdin(end())
             .stdout(end())
@@ -71,6 +79,14 @@ impl Seat {
 
     /// The exit code; screen and modes must be what they were.
     fn end(&mut self) -> i32 {
+        let code = self.exit();
+        let (cleared, left) = self.seen.split_once("\x1b[2J\x1b[3J\x1b[H\x1b[?1049l").unwrap();
+        assert!(!cleared.contains("\x1b[?1049h") && !left.contains("\x1b[?1049h"));
+        code
+    }
+
+    /// The same of a command that has no other screen.
+    fn exit(&mut self) -> i32 {
         let until = Instant::now() + PATIENCE;
         let status = loop {
             self.read();
@@ -82,8 +98,6 @@ impl Seat {
         self.read();
         let modes = tcgetattr(&self.theirs).unwrap().local_modes;
         assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
-        let (cleared, left) = self.seen.split_once("\x1b[2J\x1b[3J\x1b[H\x1b[?1049l").unwrap();
-        assert!(!cleared.contains("\x1b[?1049h") && !left.contains("\x1b[?1049h"));
         status.code().unwrap()
     }
 
@@ -177,4 +191,23 @@ fn typed_dice_are_judged_on_the_screen_and_may_be_typed_again() {
     seat.words();
     seat.press("\x03");
     assert_eq!(seat.end(), 3);
+}
+
+#[test]
+fn a_typed_key_is_kept_only_if_its_address_is_known_again() {
+    let desk = Desk::with_vault("dev");
+    // Hidden prompts want a terminal that is the session's own.
+    let own = ["setsid", "--ctty", "--wait"];
+    let import = "wallet import --network eip155:31337 --label old";
+    for (answered, exit) in [("n\n", 3), ("y\n", 0)] {
+        let mut seat = Seat::take(&desk, &own, import);
+        seat.expect("64 hex digits");
+        seat.press("05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4\n");
+        let page = seat.expect("that you expect?").to_lowercase();
+        assert!(page.contains("0x460121576cc7df020759730751f92bd62fd78dd6") && !page.contains("05a4d3eb"));
+        seat.press(answered);
+        assert_eq!(seat.exit(), exit);
+        let told = desk::answer(&desk.run("wallet list"));
+        assert_eq!(told["imported"].as_array().unwrap().len(), usize::from(exit == 0));
+    }
 }

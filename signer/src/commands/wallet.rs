@@ -85,6 +85,7 @@ fn import(place: &Place, args: &Import) -> Result<(), Failure> {
     let label = label_of(&args.label)?;
     // Descriptors before anything else is opened, so that every number is the caller's.
     let brought = bring(place, args)?;
+    let typed = matches!(brought, Brought::Hex(None));
     let (home, lock) = place.locked_home()?;
     let (mut vault, answer) = place.locked_spending_vault(&home, &lock)?;
     let network = network_of(&args.network, vault.device().profile)?;
@@ -97,9 +98,10 @@ fn import(place: &Place, args: &Import) -> Result<(), Failure> {
     if let Some(why) = speaks_against(vault.device(), &keyring, network, &payload)? {
         return Err(Failure::new(Exit::Refused, "key", why));
     }
+    let address = Address::new(network, payload);
+    expected(place, &address, typed)?;
     let slot = opened.spending.import(key).ok_or(VaultError::NoSlotLeft)?;
     vault.put_back(&opened)?;
-    let address = Address::new(network, payload);
     let detail = format!("imported/{slot} {network} {address}");
     record(place, &home, &mut vault, (Ceremony::KeyImported, detail), BeforeGenesis::Refuse)?;
     let one = Imported { reach: Reach::of(network), payload, label, imported_at: now()? };
@@ -153,6 +155,16 @@ impl Brought {
             }
         }
     }
+}
+
+/// Hex digits have no checksum: mistyped ones are another key, of which there is no backup anywhere. So a person
+/// who typed them knows the key again by its address before anything is kept.
+fn expected(place: &Place, address: &Address, typed: bool) -> Result<(), Failure> {
+    let question = format!("This is the key of {address}. Is that the address that you expect?");
+    if !typed || place.console.yes(&question)? {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, "given_up", "not the key that was expected; nothing was changed"))
 }
 
 fn key_of_hex(text: &str, reach: Reach) -> Result<ImportedKey, Failure> {

@@ -81,7 +81,16 @@ async fn audit_folder(world: &World, folder: &Path) -> anyhow::Result<()> {
     let signer = &world.stage.binaries.signer;
     let passed: Finished = process::run(signer, &nobody, &pinned).await?;
     ensure!(passed.code == Some(0), "the folder's audit: {passed:?}");
-    tell.figure("the coordinator's books", format_args!("{}", exported["counts"]));
+    let count = |what: &str| exported["counts"][what].to_string();
+    tell.figure(
+        "the coordinator's books",
+        format_args!(
+            "{} transfers, {} entries, {} accounts",
+            count("transfers"),
+            count("entries"),
+            count("accounts")
+        ),
+    );
     tell.tell("The whole folder on a machine without a vault, matched with the books. The auditor says, with exit code 0:");
     tell.screen("auditor", &passed.stdout);
     let unpinned = process::run(signer, &nobody, &audit(&[])).await?;

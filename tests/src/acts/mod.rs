@@ -12,3 +12,4 @@ pub mod gap;
 pub mod opening;
 pub mod proposal;
 pub mod settlement;
+pub mod vouching;

@@ -3,7 +3,7 @@
 //! `scripts/demo.sh` builds and runs it. It needs no network and no accounts, leaves its files in the directory
 //! given as its only argument (`demo-out` by default), and ends every process it started.
 
-use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement};
+use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement, vouching};
 use airlock_tests::{Database, Stage, World};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +38,7 @@ async fn play(directory: &Path) -> anyhow::Result<()> {
     println!("Airlock: one withdrawal crosses the gap, on TRON and on an EVM chain.");
     println!("Everything below happens now, on this machine alone.");
     let mut world = World::open(Stage::for_people(directory)?, Database::Sqlite).await?;
+    vouching::vouch(&world).await?;
     deposits::arrive(&world).await?;
     let exported = proposal::propose(&world).await?;
     let signed = gap::sign(&world, &exported).await?;
@@ -61,6 +62,7 @@ fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]
         ("the signer's reply", format!("{}/reply/reply.json, frames/*.png, reply.gif", shown(&bundle))),
         ("approvals", "approvals/<who>/<batch>/approval/frames/*.png".to_owned()),
         ("the policy", "policy.json".to_owned()),
+        ("the auditor's report", "audit.html".to_owned()),
         ("the database", "airlock.db (SQLite)".to_owned()),
         ("the coordinator's log", shown(&world.coordinator.log())),
     ];
@@ -71,9 +73,9 @@ fn where_to_look(world: &World, exported: &proposal::Exported, files: &[PathBuf]
         println!("    {:<34} {}", "a signed-batch file", shown(file));
     }
     let (alice, coordinator) = (&world.devices.alice, &world.coordinator);
-    println!("\n  Try (the first says 2 passed, 1 failed: the flipped copy lies beside the others):");
+    println!("\n  Try (the first says 2 passed, 1 failed: it takes the flipped copy along):");
     println!("    cd {}", directory.display());
-    println!("    {}", alice.shell(directory, "audit signed-batches/*.json"));
+    println!("    {}", alice.shell(directory, "audit signed-batches one-byte-flipped.json"));
     println!("    {}", alice.shell(directory, "journal show"));
     println!("    {}", alice.shell(directory, &format!("inspect {}/bundle.json", shown(&bundle))));
     println!("    {}", coordinator.shell(directory, "ledger verify"));

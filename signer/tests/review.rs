@@ -49,7 +49,7 @@ fn addresses_never_paid_before_are_pointed_out_and_listed_ones_are_known() {
     second.items[1].destination = world.hot(Network::TRON_DEV).address;
     assert_eq!(warnings(&world, &second), [""; 0], "a listed address is known");
     second.items[2].destination = Address::new(Network::TRON_DEV, [0x77; 20]);
-    let expected = "1 of 3 items pay an address for the first time, 1 USDT together: #2";
+    let expected = "1 of 3 items pays an address for the first time, 1 USDT together: #2";
     assert_eq!(warnings(&world, &second), [expected]);
 }
 

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::args::JournalAction;
 use crate::failure::{Failure, plain};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::records::Access;
 use crate::review::utc;
 use crate::vault::{Device, Lock};
@@ -74,12 +74,20 @@ struct Verified {
     torn_bytes: u64,
 }
 
+/// A vault that was restored has no journal yet, and says how it gets one.
+fn not_begun(device: &Device, error: JournalError) -> Failure {
+    match error {
+        JournalError::File(_) if device.journal.sequence == 0 => JournalError::Empty.into(),
+        error => error.into(),
+    }
+}
+
 /// Opening verifies framing, chain, signatures and anchor; both commands do it.
 pub fn run(place: &Place, action: &JournalAction) -> Result<(), Failure> {
     let home = place.home()?;
     let vault = place.vault(&home)?;
     let device = vault.device();
-    let journal = Journal::open(&home, device, Access::Read)?;
+    let journal = Journal::open(&home, device, Access::Read).map_err(|error| not_begun(device, error))?;
     let refusals = Journal::open_refusals(&home, device, Access::Read)?;
     match action {
         JournalAction::Show => {

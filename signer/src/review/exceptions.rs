@@ -284,12 +284,14 @@ impl Exception {
             Self::FirstSeen { items, sum } => {
                 let (many, all) = (thousands(&items.len().to_string()), counted(content.items.len(), "item"));
                 let sum = sum.map_or_else(String::new, |sum| format!(", {} together", money(sum)));
-                format!("{many} of {all} pay an address for the first time{sum}: #{}", runs(items))
+                let pay = pays(items);
+                format!("{many} of {all} {pay} an address for the first time{sum}: #{}", runs(items))
             }
             Self::Young { items, delay_seconds } => {
                 let (many, all) = (thousands(&items.len().to_string()), counted(content.items.len(), "item"));
                 let delay = duration(*delay_seconds);
-                format!("{many} of {all} pay an address first seen less than {delay} ago: #{}", runs(items))
+                let pay = pays(items);
+                format!("{many} of {all} {pay} an address first seen less than {delay} ago: #{}", runs(items))
             }
             Self::Memos { items } => {
                 format!(
@@ -331,4 +333,9 @@ pub const fn why_again(reason: ReissueReason) -> &'static str {
         ReissueReason::FailedOnChain => "failed on the chain, as the coordinator says",
         ReissueReason::Cancelled => "its nonce was cancelled, as the coordinator says",
     }
+}
+
+/// One pays, several pay.
+const fn pays(items: &[usize]) -> &'static str {
+    if items.len() == 1 { "pays" } else { "pay" }
 }

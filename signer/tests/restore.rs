@@ -153,3 +153,30 @@ fn nothing_that_is_there_is_overwritten() {
     std::os::unix::fs::symlink("/nowhere/at/all", desk.path("linked/vault.airlock")).unwrap();
     assert_eq!(error(&desk.run_in("linked", &restore("--mnemonic-fd 3 3<words"))).0, 5);
 }
+
+#[test]
+fn an_old_journal_beside_a_restored_vault_is_another_signers() {
+    let desk = Desk::with_vault("dev");
+    answer(&desk.run_in("again", &restore("--mnemonic-fd 3 3<words")));
+    let attest = "attest --network eip155:31337 --first 0 --count 1 --out out --confirm x";
+    let retire = "wallet retire --network eip155:31337 --role hot --index 0 --yes";
+    for line in [attest, retire] {
+        assert_eq!(error(&desk.run_in("again", line)).1, "journal_empty", "{line}");
+    }
+    for file in ["journal.airlock", "refusals.airlock"] {
+        std::fs::copy(desk.path(&format!("home/{file}")), desk.path(&format!("again/{file}"))).unwrap();
+    }
+    for line in [attest, retire, "journal verify", "backup state --out state"] {
+        let (exit, code, message) = error(&desk.run_in("again", line));
+        assert_eq!((exit, code.as_str()), (5, "journal_broken"), "{line}");
+        assert!(message.contains("the journal is of signer"), "{message}");
+    }
+    // Nor does a vault come back into a home whose journal outlived it.
+    std::fs::remove_file(desk.path("home/vault.airlock")).unwrap();
+    let init = format!("init --name alice --profile dev {FLOOR} --no-mnemonic-display");
+    for line in [restore("--mnemonic-fd 3 3<words"), init] {
+        let (exit, _, message) = error(&desk.run(&line));
+        assert!(exit == 5 && message.contains("journal.airlock: exists already"), "{message}");
+    }
+    assert!(!desk.path("home/vault.airlock").exists());
+}

@@ -249,14 +249,20 @@ fn retire(place: &Place, args: &Retire) -> Result<(), Failure> {
     if vault.device().retired.len() >= MAX_RETIRED {
         return Err(Failure::usage(format!("no more than {MAX_RETIRED} wallets can be retired")));
     }
-    let question = format!("Retire {name} for ever? What it still holds can then not be signed for here.");
+    // The same key has a wallet of its own on each of them.
+    let elsewhere = match wallet.network {
+        Network::Evm { .. } => " On other EVM networks it goes on.",
+        Network::Tron { .. } => "",
+    };
+    let question =
+        format!("Retire {name} for ever? What it still holds can then not be signed for here.{elsewhere}");
     if !args.yes && !place.console.yes(&question)? {
         return Err(Failure::new(Exit::Refused, "given_up", "nothing was changed"));
     }
     record(place, &home, &mut vault, (Ceremony::WalletRetired, name.clone()), BeforeGenesis::Refuse)?;
     vault.device_mut().retired.push(wallet);
     vault.store(&home)?;
-    respond(place, vault.device(), &format!("{name} is retired"))
+    respond(place, vault.device(), &format!("{name} is retired.{elsewhere}"))
 }
 
 fn wallet_of(args: &Retire, device: &Device) -> Result<WalletRef, Failure> {

@@ -1,11 +1,13 @@
 //! The screen on which secret words stand: another screen of the terminal that is gone afterwards.
 //!
 //! Called by `init`, `restore` and `backup` for words that are shown, asked back, or typed by a person who has to
-//! see them. What must stay true: leaving by any way (done, Ctrl-C, an error) clears that screen, leaves nothing in
+//! see them. What must stay true: leaving by any way (done, Ctrl-C, an error, a request to end) clears that screen, leaves nothing in
 //! the scroll-back and restores the terminal; Ctrl-C reaches this program as a key and not as a signal, so that it
 //! cannot end the process with the words still standing; what is typed never grows a buffer.
 
 use crate::failure::{Exit, Failure};
+use crate::terminal::ending::Watch;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use std::cell::Cell;
 use std::io::{self, Write as _};
@@ -25,6 +27,8 @@ const MAX_LINE_BYTES: usize = 4_096;
 pub struct Stage {
     before: Termios,
     echo: Cell<Echo>,
+    /// Dropped after the terminal has been restored.
+    watch: Watch,
 }
 
 /// What is typed: seen or not.
@@ -42,7 +46,8 @@ impl Stage {
         let before = tcgetattr(io::stdin()).map_err(|_| {
             Failure::usage("there is no terminal to show words on or to type them at: name a descriptor")
         })?;
-        let stage = Self { before, echo: Cell::new(Echo::Seen) };
+        let watch = Watch::begin().map_err(broken)?;
+        let stage = Self { before, echo: Cell::new(Echo::Seen), watch };
         stage.mode(Echo::Seen)?;
         stage.write(ENTER)?;
         Ok(stage)
@@ -73,7 +78,8 @@ impl Stage {
         self.write(CLEAR)
     }
 
-    /// A line from the person, without its end. Ctrl-C, Ctrl-\ and a terminal that is gone give up everything.
+    /// A line from the person, without its end. Ctrl-C, Ctrl-\, a request to end and a terminal
+    /// that is gone give up everything.
     pub fn ask(&self, question: &str, echo: Echo) -> Result<Zeroizing<String>, Failure> {
         // Several lines may be pasted at once, so only a change throws away what is waiting.
         if self.echo.get() != echo {
@@ -83,6 +89,7 @@ impl Stage {
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES + 1));
         let mut byte = Zeroizing::new([0; 1]);
         loop {
+            self.wait()?;
             // Past the standard library's buffer, which would keep what was typed.
             match rustix::io::read(io::stdin(), &mut byte[..]) {
                 Ok(0) | Err(rustix::io::Errno::IO) => return Err(given_up()),
@@ -101,6 +108,23 @@ impl Stage {
         let mut line = Zeroizing::new(String::with_capacity(bytes.len()));
         line.push_str(text);
         Ok(line)
+    }
+}
+
+impl Stage {
+    /// Until something was typed; a request to end gives up.
+    fn wait(&self) -> Result<(), Failure> {
+        let stdin = io::stdin();
+        let mut typed = [PollFd::new(&stdin, PollFlags::IN)];
+        let turn = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        while !self.watch.is_asked() {
+            match poll(&mut typed, Some(&turn)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(broken(error.into())),
+            }
+        }
+        Err(given_up())
     }
 }
 

@@ -3,16 +3,17 @@
 //! Used by the review and by the display of QR frames. Plain escape sequences and `rustix`, no terminal
 //! crate: what we draw is lines of ASCII, and a crate for widgets would bring some forty others into the tree
 //! that holds the keys. It works inside the sandbox, because it asks for nothing but reads, writes, polls
-//! and ioctls on descriptors that are open already; the size is asked for at each turn, so no signal
-//! handler is needed. What must stay true: leaving by any way (a key, an error, a panic) restores the
-//! terminal; keys typed before the screen was there, or after it, count for nothing.
+//! and ioctls on descriptors that are open already; the size is asked for at each turn. What must stay true:
+//! leaving by any way (a key, an error, a panic, a request to end) restores the terminal; keys typed before the screen was there, or after it, count for nothing.
 
+pub mod ending;
 mod keys;
 pub mod show;
 
 pub use keys::Key;
 
 use crate::review::Tone;
+use ending::Watch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::collections::VecDeque;
@@ -57,6 +58,8 @@ pub struct Terminal {
     size: Size,
     pending: VecDeque<u8>,
     hook: Arc<Hook>,
+    /// Dropped after the terminal has been restored.
+    watch: Watch,
 }
 
 impl Terminal {
@@ -68,6 +71,7 @@ impl Terminal {
     /// Takes the terminal over. Standard input and standard error must be one.
     pub fn open() -> io::Result<Self> {
         let saved = tcgetattr(io::stdin())?;
+        let watch = Watch::begin()?;
         let mut raw = saved.clone();
         raw.make_raw();
         // Whatever was typed before the screen is there was not typed about it.
@@ -80,7 +84,7 @@ impl Terminal {
         }));
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let size = Size { columns: 0, rows: 0 };
-        let mut terminal = Self { saved, colour, drawn: Vec::new(), size, pending: VecDeque::new(), hook };
+        let mut terminal = Self { saved, colour, drawn: Vec::new(), size, pending: VecDeque::new(), hook, watch };
         terminal.write(ENTER)?;
         Ok(terminal)
     }
@@ -131,8 +135,11 @@ impl Terminal {
         out.flush()
     }
 
-    /// The next key, or none within `wait`. A terminal that is gone is [`Key::Gone`].
+    /// The next key, or none within `wait`. A terminal that is gone is [`Key::Gone`], and so is a request to end.
     pub fn key(&mut self, wait: Duration) -> io::Result<Option<Key>> {
+        if self.watch.is_asked() {
+            return Ok(Some(Key::Gone));
+        }
         if let Some(key) = keys::next(&mut self.pending) {
             return Ok(Some(key));
         }

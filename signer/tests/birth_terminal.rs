@@ -7,6 +7,7 @@ mod desk;
 
 use desk::{Desk, FLOOR};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::collections::BTreeMap;
@@ -140,6 +141,19 @@ fn giving_up_while_the_words_are_shown_restores_the_terminal_and_leaves_no_vault
         again.words();
         again.press("\x03");
         assert_eq!(again.end(), 3);
+    }
+}
+
+#[test]
+fn a_request_to_end_while_the_words_are_shown_restores_the_terminal_and_leaves_no_vault() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let desk = Desk::empty();
+        let mut seat = Seat::init(&desk, "");
+        seat.words();
+        seat.seen.clear();
+        kill_process(Pid::from_child(&seat.child), signal).unwrap();
+        assert_eq!(seat.end(), 3);
+        assert!(!desk.path("home").join("vault.airlock").exists());
     }
 }
 

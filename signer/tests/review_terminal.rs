@@ -8,6 +8,7 @@ mod world;
 use airlock_shared::{Network, words::words};
 use airlock_signer::terminal::Terminal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
@@ -184,6 +185,18 @@ fn leaving_signs_nothing_and_restores_the_terminal() {
     assert_eq!(seat.end().code(), Some(3));
     assert!(!desk.signed());
     assert_eq!(desk.world.head(), head);
+}
+
+#[test]
+fn a_request_to_end_signs_nothing_and_restores_the_terminal() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let desk = Desk::new();
+        let mut seat = Seat::new(desk.sign(&[]));
+        seat.expect("AIRLOCK  summary").expect("rules pass");
+        kill_process(Pid::from_child(&seat.child), signal).unwrap();
+        assert_eq!(seat.end().code(), Some(3));
+        assert!(!desk.signed());
+    }
 }
 
 #[test]

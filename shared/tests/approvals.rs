@@ -252,6 +252,22 @@ fn one_key_stands_for_one_person() {
 }
 
 #[test]
+fn who_holds_a_device_and_a_key_that_another_lists_too_is_one_person() {
+    // Carol's passkey stands under a second name, before hers or after it; she approves by her device as well.
+    for (second, place) in [("bert", 0), ("dave", 1)] {
+        let mut policy = policy();
+        policy.approvers.remove(1);
+        let both = Approver { person: person(second), device: None, passkeys: vec![passkey(3)] };
+        policy.approvers.insert(place, both);
+        let content = content(&policy, usdt(1));
+        let approvals = [asserted(&content, second, 3, 1), by_device(&content, "carol", 3)];
+        assert_eq!(refused_by(judged(&policy, &content, &approvals)), Some(Rule::Approvals), "{second}");
+        let with_erin = [approvals[0].clone(), approvals[1].clone(), by_device(&content, "erin", 5)];
+        assert_eq!(judged(&policy, &content, &with_erin), Ok(()));
+    }
+}
+
+#[test]
 fn the_coordinator_accepts_a_passkey_by_the_same_rule() {
     let policy = policy();
     let content = content(&policy, usdt(1));

@@ -113,7 +113,8 @@ pub struct Counted<'a> {
 }
 
 /// The approvals of a content that count under a policy, by person: each person once, the creator never (neither by
-/// name nor by any key listed for them), and no key or credential for a second person.
+/// name nor by any key listed for them), and nobody who shares any key or credential with one who counts: whoever
+/// holds two keys, one of which is listed for a second name as well, would be two people.
 pub fn counted<'a>(
     policy: &'a Policy,
     content: &Content,
@@ -128,12 +129,8 @@ pub fn counted<'a>(
         let terms = policy.passkeys.as_ref();
         let proven = approvals.iter().find_map(|approval| proven(approval, digest, approver, terms).ok());
         let Some(proven) = proven else { continue };
-        let used: Vec<&[u8]> = match proven {
-            Proven::ByDevice(device) => vec![device.as_bytes()],
-            Proven::ByPasskey { passkey, .. } => vec![&passkey.credential, &passkey.public_key],
-        };
-        if used.iter().all(|key| !taken.contains(key)) {
-            taken.extend(used);
+        if keys_of(approver).all(|key| !taken.contains(&key)) {
+            taken.extend(keys_of(approver));
             counted.push(Counted { person: &approver.person, proven });
         }
     }

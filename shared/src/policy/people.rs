@@ -2,7 +2,7 @@
 //!
 //! Part of the policy file; the rules that count approvals are in `rules/approvals.rs`. What must stay true: an
 //! approver has something to prove with; no key or credential stands twice under one person; whether it stands
-//! under two is the rules' business, which count it once.
+//! under two is the rules' business, which count them as one.
 
 use crate::approval::passkey::{MAX_CREDENTIAL_BYTES, is_public_key};
 use crate::batch::closed_list;

@@ -43,9 +43,9 @@ pub enum ApprovalError {
         /// Why not.
         why: ProofError,
     },
-    /// The key is the creator's, or somebody else's whose approval is here already.
+    /// A key of theirs is listed for the creator, or for somebody else whose approval is here already.
     #[error(
-        "the approval of {person} does not count: its key is the creator's, or approved for another person"
+        "the approval of {person} does not count: a key of theirs is the creator's, or of another person who approved"
     )]
     SharedKey {
         /// Who.

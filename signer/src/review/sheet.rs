@@ -229,5 +229,5 @@ fn counts(evidence: &Evidence<'_, '_>, policy: &Policy, approval: &Approval) -> 
     if counted.iter().any(|one| *one.person == approval.person) {
         return Counted::Yes;
     }
-    Counted::No("its key is the creator's, or approved for somebody else".to_owned())
+    Counted::No("a key of theirs is the creator's, or of somebody else who approved".to_owned())
 }

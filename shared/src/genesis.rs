@@ -130,7 +130,7 @@ pub enum GenesisError {
         found: Digest,
     },
     /// Too few custodians signed it.
-    #[error("genesis is signed by {found} custodians of the roster, {needed} are needed")]
+    #[error("{found} of the roster's custodians signed these terms, {needed} are needed")]
     TooFewCustodians {
         /// How many good signatures there are.
         found: u64,

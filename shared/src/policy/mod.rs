@@ -196,7 +196,7 @@ pub struct SignedPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Too few custodians signed it.
-    #[error("policy is signed by {found} custodians of the roster, {needed} are needed")]
+    #[error("{found} of the roster's custodians signed this policy, {needed} are needed")]
     TooFewCustodians {
         /// How many good signatures there are.
         found: u64,

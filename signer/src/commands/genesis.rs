@@ -8,10 +8,10 @@ use super::{Place, now};
 use crate::args::GenesisAction;
 use crate::failure::{Exit, Failure};
 use crate::genesis::{self, CeremonyError, Gathered};
-use crate::home::Home;
+use crate::home::{Home, HomeError};
 use crate::journal::{Journal, JournalError};
 use crate::qr::{Document as File, Inputs};
-use crate::records::Access;
+use crate::records::{Access, RecordsError};
 use crate::review::{eight_words, utc};
 use crate::state::Copy;
 use crate::vault::{Device, Vault};
@@ -101,6 +101,9 @@ fn own(place: &Place, home: &Home, vault: &Vault) -> Result<Gathered, Failure> {
     let (mut gathered, device) = (Gathered::default(), vault.device());
     match Journal::open_unanchored(home, device, Access::Read) {
         Ok(journal) => gathered.journal(&journal)?,
+        // A restored vault has none yet, and says nothing of it.
+        Err(JournalError::File(RecordsError::File(HomeError::Io { source, .. })))
+            if device.journal.sequence == 0 && source.kind() == std::io::ErrorKind::NotFound => {}
         Err(JournalError::File(error)) => {
             place.console.note(format_args!("ATTENTION    this home's own journal is left out: {error}"));
         }
@@ -175,7 +178,9 @@ fn in_words(genesis: &Genesis) -> String {
     };
     lines.extend(genesis.nonces.iter().map(nonce));
     lines.push(match &genesis.policy {
-        Some(policy) => format!("policy       version {} ({}), or a later one", policy.version, policy.digest),
+        Some(policy) => {
+            format!("policy       version {} ({}), or a later one", policy.version, policy.digest)
+        }
         None => "policy       nobody knows of any that was in force".to_owned(),
     });
     if genesis.spent.is_empty() {

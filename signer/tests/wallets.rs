@@ -4,6 +4,11 @@
 
 mod desk;
 
+use airlock_shared::Digest;
+use airlock_shared::approval::SeenHead;
+use airlock_signer::home::Home;
+use airlock_signer::secret::Passphrase;
+use airlock_signer::vault::{Lock, Vault};
 use desk::{Desk, answer, error};
 
 const NILE: &str = "tron:0xcd8690dc";
@@ -141,4 +146,34 @@ fn a_retired_wallet_stays_retired_and_is_on_record() {
     assert_eq!(listed["wallets"][0]["retired"], true);
     let none = format!("wallet retire --network {NILE} --role imported --index 0 --yes");
     assert_eq!(error(&desk.run(&none)).1, "wallet");
+}
+
+/// Locks the signer of `home`, as a coordinator's unknown head does.
+fn lock(desk: &Desk) {
+    let home = Home::open(&desk.path("home")).unwrap();
+    let passphrase = Passphrase::new(desk.text("pass")).ok().unwrap();
+    let mut vault = Vault::load(&home, &passphrase).unwrap();
+    let claimed =
+        SeenHead { signer: vault.device().identity(), sequence: 9, head: Digest::from_bytes([9; 32]) };
+    vault.device_mut().lock = Some(Lock { at: 1, code: "head.unknown".to_owned(), claimed });
+    vault.store(&home).unwrap();
+}
+
+#[test]
+fn a_locked_signer_takes_no_key_in_and_no_wallet_out() {
+    let desk = Desk::with_vault("test");
+    desk.private("key", KEY);
+    lock(&desk);
+    let journal = std::fs::read(desk.path("home/journal.airlock")).unwrap();
+    let retire = format!("wallet retire --network {NILE} --role hot --index 0 --yes");
+    for line in [&retire, &import(NILE)] {
+        let (exit, code, _) = error(&desk.run(line));
+        assert_eq!((exit, code.as_str()), (3, "signer.locked"), "{line}");
+    }
+    let told = answer(&desk.run("wallet list"));
+    assert!(
+        told["imported"].as_array().unwrap().is_empty() && told["retired"].as_array().unwrap().is_empty()
+    );
+    // An entry would fork the journal from the one that its custodians are about to go on with.
+    assert_eq!(std::fs::read(desk.path("home/journal.airlock")).unwrap(), journal);
 }

@@ -75,13 +75,13 @@ fn propose(
         gathered.batch(&file.origin, &signed_batch(&file)?)?;
     }
     gathered.raise_item(highest_item);
-    if let Some(lock) = &vault.device().lock {
-        if !gathered.claimed(lock.claimed) {
-            place.console.note(format_args!(
-                "ATTENTION    the coordinator's entry {} is left out: no journal is that long. Mistrust that coordinator.",
-                lock.claimed.sequence
-            ));
-        }
+    if let Some(lock) = &vault.device().lock
+        && !gathered.claimed(lock.claimed)
+    {
+        place.console.note(format_args!(
+            "ATTENTION    the coordinator's entry {} is left out: no journal is that long. Mistrust that coordinator.",
+            lock.claimed.sequence
+        ));
     }
     let genesis = gathered.propose(vault.device(), now()?)?;
     let signed = SignedGenesis { genesis, signatures: Vec::new() };

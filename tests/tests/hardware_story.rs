@@ -180,6 +180,24 @@ async fn approved_and_sealed(world: &World, batch: &str, other: Option<&str>) ->
     Ok(())
 }
 
+/// The signer refuses a hardware wallet's batch by name, and that refusal ends nothing: the device may sign.
+async fn no_signer_answers_for_it(world: &World, batch: &str) -> anyhow::Result<()> {
+    let shown = world.see(&format!("/v1/batches/{batch}")).await?;
+    let route = format!("/v1/bundles/{}/export.json", text(&shown, "bundle")?);
+    let (file, out) =
+        (world.stage.directory.join("for-nobody.json"), world.stage.directory.join("refusal"));
+    std::fs::write(&file, world.coordinator.get_bytes(&route, &world.people.operator).await?)?;
+    let refused = world.devices.alice.sign(&file, text(&shown, "words")?, &out).await?;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("source.hardware"), "{}", refused.stderr);
+    let body = Some(("application/json", std::fs::read(out.join("reply.json"))?));
+    let (post, operator) = (reqwest::Method::POST, &world.people.operator);
+    let judged = world.coordinator.request(post, "/v1/replies", operator, None, body).await?.success()?;
+    assert_eq!(judged["replies"][0]["verdict"], "rejected", "{judged}");
+    assert_eq!(text(&world.see(&format!("/v1/batches/{batch}")).await?, "state")?, "exported");
+    Ok(())
+}
+
 async fn requests(world: &World, batch: &str) -> anyhow::Result<Vec<Value>> {
     let listed = world.see(&format!("/v1/batches/{batch}/hardware")).await?;
     Ok(list(&listed, "requests")?.to_vec())
@@ -298,6 +316,7 @@ async fn story(database: Database) -> anyhow::Result<()> {
         batches.push(text(&made, "id")?.to_owned());
     }
     approved_and_sealed(&world, &batches[0], Some(&batches[1])).await?;
+    no_signer_answers_for_it(&world, &batches[0]).await?;
     the_device_signs_two(&world, &batches[0]).await?;
     approved_and_sealed(&world, &batches[1], None).await?;
     let tron = requests(&world, &batches[1]).await?;

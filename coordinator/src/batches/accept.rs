@@ -7,7 +7,7 @@
 
 use super::state::{Event, State};
 use super::store::{self, Batch};
-use super::{BatchError, close};
+use super::{BatchError, close, hardware};
 use crate::alerts;
 use crate::app::App;
 use crate::chain::TxId;
@@ -120,6 +120,10 @@ async fn examine(app: &App, batch: &Batch, reply: &Reply) -> Result<Examined, Ba
         let approvals = store::approvals(&mut db, &batch.id).await?;
         (content, store::replies(&mut db, &batch.id).await?, signer, approvals)
     };
+    // A signer's refusal proves nothing here: the device may have signed all the same.
+    if hardware::pays(&content) {
+        return rejected("a hardware wallet signs this batch: no signer answers for it".to_owned());
+    }
     match signer {
         None => return rejected(format!("signer {} is not paired", receipt.signer())),
         Some(signer) if signer.identity != batch.signer => {

@@ -14,7 +14,7 @@ mod explain;
 mod release;
 
 use crate::home::{Home, Lock};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{HEAD_UNKNOWN, Journal, JournalError};
 use crate::passkeys;
 use crate::policy::{self, StoreError};
 use crate::records::Access;
@@ -64,6 +64,15 @@ pub enum StateError {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] StoreError),
+    /// The refusals say that this signer was locked, the vault does not: it is an old copy.
+    #[error(
+        "this signer was locked at {at}, which its vault does not know: the vault is an old copy; the custodians \
+         must re-anchor the journal (`genesis propose`, `sign`, `install`)"
+    )]
+    LockUndone {
+        /// When, UTC seconds.
+        at: u64,
+    },
 }
 
 impl Signer {
@@ -76,6 +85,7 @@ impl Signer {
         for (first_seen, time) in refusals.first_seen() {
             journal.delay_began(first_seen.clone(), *time);
         }
+        check_lock_stands(&journal, &refusals, vault.device())?;
         policy::check_newest(journal.newest_policy(), vault.device())?;
         let policy = policy::load(&home, vault.device())?;
         let retired = retired(&journal, vault.device());
@@ -157,6 +167,19 @@ impl Signer {
     pub fn explain(&self, bundle: &Accountable, number: usize, now: u64) -> Result<Verdicts, Refusal> {
         let earlier = checks::earlier(&bundle.0[..number], now)?;
         Ok(checks::with_facts(self, &bundle.0, number, &earlier, now, explain))
+    }
+}
+
+/// A signer that has met an unknown head since its custodians last decided is locked, whatever its vault says.
+fn check_lock_stands(journal: &Journal, refusals: &Journal, device: &Device) -> Result<(), StateError> {
+    let by_terms = |event: &Event| matches!(event, Event::Reanchored { .. } | Event::Genesis { .. });
+    let decided = journal.entries().iter().rev().find(|entry| by_terms(&entry.event));
+    let unknown = |event: &Event| matches!(event, Event::Refused { code, .. } if code == HEAD_UNKNOWN);
+    match refusals.entries().iter().rev().find(|entry| unknown(&entry.event)) {
+        Some(entry) if device.lock.is_none() && decided.is_some_and(|terms| terms.time < entry.time) => {
+            Err(StateError::LockUndone { at: entry.time })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -160,6 +160,9 @@ impl From<crate::session::StateError> for Failure {
         match error {
             crate::session::StateError::Journal(error) => error.into(),
             crate::session::StateError::Policy(error) => error.into(),
+            error @ crate::session::StateError::LockUndone { .. } => {
+                Self::new(Exit::State, "vault_rolled_back", error)
+            }
         }
     }
 }

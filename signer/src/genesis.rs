@@ -105,12 +105,17 @@ pub enum CeremonyError {
     Vault(#[from] VaultError),
 }
 
+/// By network, contract and time.
+type Sums = BTreeMap<(Network, Option<Address>, u64), BaseUnits>;
+
 /// What counts as signed, gathered from every source there is.
 #[derive(Debug, Default)]
 pub struct Gathered {
     highest_item: u64,
     nonces: BTreeMap<Address, u64>,
-    spent: BTreeMap<(Network, Option<Address>, u64), BaseUnits>,
+    spent: Sums,
+    /// What earlier terms state; they count the batches that were known then, which may be known here too.
+    stated: Sums,
     heads: BTreeMap<Identity, SeenHead>,
     newest_time: u64,
     policy: Option<PolicyVersion>,
@@ -120,9 +125,7 @@ pub struct Gathered {
 impl Gathered {
     /// Takes in a whole journal: intents, and the terms on which it may have begun.
     pub fn journal(&mut self, journal: &Journal) -> Result<(), CeremonyError> {
-        for terms in journal.terms() {
-            self.terms(terms)?;
-        }
+        journal.terms().for_each(|terms| self.terms(terms));
         for (intent, record) in journal.signed() {
             if self.batches.insert(intent.content) {
                 self.record(record)?;
@@ -241,16 +244,16 @@ impl Gathered {
         Ok(())
     }
 
-    fn terms(&mut self, genesis: &Genesis) -> Result<(), CeremonyError> {
+    fn terms(&mut self, genesis: &Genesis) {
         self.raise_item(genesis.highest_item);
         self.newest_time = self.newest_time.max(genesis.made_at);
         for entry in &genesis.nonces {
             self.nonce(entry.account, entry.highest);
         }
-        genesis
-            .spent
-            .iter()
-            .try_for_each(|spent| self.sum(spent.network, spent.contract, spent.time, spent.amount))
+        for Spent { network, contract, time, amount } in &genesis.spent {
+            let known = self.stated.entry((*network, *contract, *time)).or_insert(*amount);
+            *known = (*known).max(*amount);
+        }
     }
 
     /// The terms that follow for this device: a journal of which somebody holds a head is re-anchored at the
@@ -266,6 +269,10 @@ impl Gathered {
             Some(own) => (Reason::Reanchored, Some(own)),
             None => (Reason::Restored, others.max_by_key(|head| head.sequence).copied()),
         };
+        for (place, amount) in std::mem::take(&mut self.stated) {
+            let known = self.spent.entry(place).or_insert(amount);
+            *known = (*known).max(amount);
+        }
         let of_profile = |network: Network| network.profile() == device.profile;
         let made_at = now.max(self.newest_time);
         let recent = made_at.saturating_sub(DAY_SECONDS);

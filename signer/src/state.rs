@@ -170,9 +170,10 @@ impl Copy {
         }
         let files: Vec<_> = self.files.iter().map(|(name, bytes)| Listed::of(name, bytes)).collect();
         if files != manifest.files {
-            let differs = |(one, other): &(&Listed, &Listed)| one != other;
-            let other = files.iter().zip(&manifest.files).find(differs).map(|(one, _)| one.name.as_str());
-            return Err(self.broken(other.unwrap_or(MANIFEST), &"not what the manifest says"));
+            let lost = manifest.files.iter().find(|listed| !files.contains(listed));
+            let other = lost.or_else(|| files.iter().find(|file| !manifest.files.contains(file)));
+            let name = other.map_or(MANIFEST, |listed| listed.name.as_str());
+            return Err(self.broken(name, &"not what the manifest says"));
         }
         let made = crate::review::utc(manifest.made_at);
         Ok(format!(

@@ -95,6 +95,14 @@ fn an_item_id_far_above_the_one_before_it_is_refused() {
     assert_eq!(ahead(900, epoch(1) + 100, epoch(1) + 102), Ok(()));
     assert_eq!(item(ahead(900, epoch(1) + 101, epoch(1) + 103)), Some(0));
     assert_eq!(item(ahead(900, epoch(2) + 1, epoch(2) + 3)), Some(0));
+    // The first id of all leaves room for those that follow.
+    let first = |number: u64| {
+        judged(TRON, |c| {
+            (0..).zip(&mut c.content.items).for_each(|(n, item)| item.id = ItemId::new(epoch(number) + n))
+        })
+    };
+    assert_eq!(first(0x7fff), Ok(()));
+    assert_eq!(item(first(0x8000)), Some(0));
     // What was drawn up before the restore may still come.
     assert_eq!(ahead(epoch(1) + 1, epoch(1) + 2, epoch(1) + 4), Ok(()));
 }
@@ -576,6 +584,7 @@ fn genesis() -> Genesis {
             amount: usdt(1_900_000),
         }],
         made_at: NOW,
+        policy: None,
     }
 }
 
@@ -620,4 +629,40 @@ fn what_the_terms_state_counts_in_the_day_and_never_hides_what_this_journal_know
     memory.take_in(&record(&batch, NOW - 90));
     memory.take_in_genesis(&genesis());
     assert_eq!(memory.spent_since(TRON, contract, NOW - DAY), usdt(1_901_000));
+}
+
+#[test]
+fn terms_count_no_window_of_the_day_shorter_than_the_journal_did() {
+    let contract = sample::usdt(TRON).contract;
+    let mut memory = Memory::default();
+    let mut batch = sample::content(TRON, 1);
+    batch.items[0].amount = usdt(1_000);
+    memory.take_in(&record(&batch, NOW - 30));
+    memory.take_in_genesis(&genesis());
+    // The terms' 1,900,000 of a minute ago are more; once they have left the window, our own are still in it.
+    assert_eq!(memory.spent_since(TRON, contract, NOW - 60), usdt(1_900_000));
+    assert_eq!(memory.spent_since(TRON, contract, NOW - 59), usdt(1_000));
+    assert_eq!(memory.spent_since(TRON, contract, NOW - 29), BaseUnits::ZERO);
+}
+
+#[test]
+fn no_claim_is_believed_about_an_item_from_before_the_custodians_terms() {
+    let again = |reason, dead: Vec<[u8; 32]>| {
+        let mut case = Case::new(EVM);
+        case.signed_before(NOW - 90, |_| ());
+        let mut terms = genesis();
+        terms.highest_item = case.content.items.iter().map(|item| item.id.number()).max().unwrap();
+        terms.nonces.clear();
+        case.memory.take_in_genesis(&terms);
+        case.content.items.truncate(1);
+        if reason != ReissueReason::Stuck {
+            case.content.items[0].account_nonce = Some(9_999);
+        }
+        case.content.items[0].reissue = Some(Reissue { reason, dead });
+        case.repeats().err().map(|repeat| (repeat.code, repeat.item))
+    };
+    assert_eq!(again(ReissueReason::FailedOnChain, vec![[7; 32]]), Some((RepeatCode::BelowWatermark, 0)));
+    assert_eq!(again(ReissueReason::Cancelled, vec![[7; 32]]), Some((RepeatCode::BelowWatermark, 0)));
+    // At its own nonce at most one can be mined, whatever was lost.
+    assert_eq!(again(ReissueReason::Stuck, Vec::new()), None);
 }

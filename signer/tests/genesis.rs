@@ -9,13 +9,14 @@ use airlock_shared::batch::Content;
 use airlock_shared::envelope::{Envelope, SignedBatch};
 use airlock_shared::genesis::{Genesis, GenesisError, Reason, SignedGenesis};
 use airlock_shared::journal::{Chain, Entry, Event};
+use airlock_shared::policy::PolicyError;
 use airlock_shared::{BatchId, Digest, ItemId, Network};
 use airlock_signer::genesis::{self, CeremonyError, Gathered};
 use airlock_signer::journal::{Journal, JournalError};
-use airlock_signer::policy;
+use airlock_signer::policy::{self, StoreError};
 use airlock_signer::records::Access;
-use airlock_signer::session::Signer;
-use airlock_signer::vault::Anchor;
+use airlock_signer::session::{Signer, StateError};
+use airlock_signer::vault::{Anchor, PolicyPin};
 use world::{World, approvals, bundle, key, units};
 
 const EVM: Network = Network::EVM_DEV;
@@ -301,4 +302,101 @@ fn beside_an_empty_journal_nothing_is_signed_until_custodians_begin_or_continue_
     let code = new.refusal(&new.bundle(content(&new, 1))).code;
     assert_eq!(code, "journal.below_watermark");
     assert!(new.sign(&new.bundle(content(&new, 2))).is_ok());
+}
+
+#[test]
+fn an_older_policy_than_the_terms_name_does_not_come_back_with_an_old_disk() {
+    let mut world = World::new();
+    let (disk, old) = (world.disk(), world.policy.clone());
+    world.with_policy(|policy| policy.bounds.items_max = 999);
+    let (files, newest) = ([kept(&world, 1)], world.policy.digest());
+    world.roll_back(&disk);
+    let signed = terms(&world, &files);
+    let stated = signed.genesis.policy.unwrap();
+    assert_eq!((stated.version, stated.digest), (old.version + 1, newest));
+    install(&world, &signed).unwrap();
+    let opened = Signer::open(world.home.clone(), Some(world.home.lock().unwrap()), world.vault());
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("install that one again"), "{error}");
+    let journal = Journal::open(&world.home, world.vault().device(), Access::Read).ok().unwrap();
+    let check =
+        |version, digest| policy::check_rises(journal.newest_policy(), &PolicyPin { version, digest });
+    let error = check(old.version, old.digest()).unwrap_err();
+    assert!(matches!(error, StoreError::Policy(PolicyError::VersionDoesNotRise { .. })), "{error}");
+    assert!(matches!(check(stated.version, Digest::ZERO), Err(StoreError::SameVersion { .. })));
+    assert!(check(stated.version, newest).is_ok());
+    world.install(&world.policy);
+    assert!(world.sign(&world.bundle(content(&world, 2))).is_ok());
+}
+
+#[test]
+fn a_claimed_head_that_no_journal_can_have_got_to_is_not_continued() {
+    let world = World::new();
+    let next = content(&world, 1);
+    let absurd = SeenHead { sequence: u64::MAX, ..world.head() };
+    assert_eq!(world.refuse_at(&sealed(&next, absurd), world.now).0.code, "head.unknown");
+    let vault = world.vault();
+    let mut gathered = Gathered::default();
+    let journal = Journal::open_unanchored(&world.home, vault.device(), Access::Read).ok().unwrap();
+    gathered.journal(&journal).unwrap();
+    assert!(!gathered.claimed(vault.device().lock.as_ref().unwrap().claimed), "it is left out");
+    let genesis = gathered.propose(vault.device(), world.now).unwrap();
+    assert_eq!(genesis.continues, Some(world.head()));
+    let signed = |continues| {
+        let genesis = Genesis { continues: Some(continues), ..genesis.clone() };
+        let mut signed = SignedGenesis { genesis, signatures: Vec::new() };
+        genesis::sign(vault.device(), &mut signed).unwrap();
+        signed
+    };
+    let far = SeenHead { sequence: u64::MAX - 1, ..absurd };
+    assert!(matches!(install(&world, &signed(far)).unwrap_err(), CeremonyError::TooFarAhead { .. }));
+    assert!(install(&world, &signed(world.head())).unwrap());
+    assert!(world.sign(&world.bundle(next)).is_ok());
+}
+
+#[test]
+fn terms_that_are_older_than_the_journals_newest_entry_or_the_lock_are_stale() {
+    let later = |world: &World, signed: &SignedGenesis| {
+        let (lock, mut vault) = (world.home.lock().unwrap(), world.vault());
+        genesis::install(&world.home, &lock, &mut vault, signed.clone(), world.now + 9)
+    };
+    // Signed in the meantime: the terms would hide its sums.
+    let (world, files, _) = rolled_back();
+    let signed = terms(&world, &files[..1]);
+    world.sign_at(&world.bundle(content(&world, 9)), world.now + 5).unwrap();
+    let ahead = SeenHead { sequence: world.head().sequence + 5, ..world.head() };
+    let mut forward = SignedGenesis { signatures: Vec::new(), ..signed };
+    forward.genesis.continues = Some(ahead);
+    genesis::sign(world.vault().device(), &mut forward).unwrap();
+    assert!(matches!(later(&world, &forward).unwrap_err(), CeremonyError::Stale { .. }));
+    // Locked in the meantime: they were not about that.
+    let (world, files, head) = rolled_back();
+    let signed = terms(&world, &files);
+    world.refuse_at(&sealed(&content(&world, 3), head), world.now + 5);
+    assert!(matches!(later(&world, &signed).unwrap_err(), CeremonyError::Stale { .. }));
+}
+
+#[test]
+fn an_old_vault_does_not_undo_the_lock() {
+    let (world, files, head) = rolled_back();
+    let unlocked = std::fs::read(world.home.vault()).unwrap();
+    world.refuse_at(&sealed(&content(&world, 3), head), world.now + 1);
+    std::fs::write(world.home.vault(), unlocked).unwrap();
+    let open = || Signer::open(world.home.clone(), Some(world.home.lock().unwrap()), world.vault());
+    assert!(matches!(open().err(), Some(StateError::LockUndone { at }) if at == world.now + 1));
+    let mut signed = SignedGenesis { signatures: Vec::new(), ..terms(&world, &files) };
+    signed.genesis.made_at = world.now + 2;
+    genesis::sign(world.vault().device(), &mut signed).unwrap();
+    let (lock, mut vault) = (world.home.lock().unwrap(), world.vault());
+    assert!(genesis::install(&world.home, &lock, &mut vault, signed, world.now + 2).unwrap());
+    drop(lock);
+    assert!(open().is_ok());
+}
+
+#[test]
+fn terms_drawn_up_twice_count_every_batch_once() {
+    let (world, files, _) = rolled_back();
+    let first = terms(&world, &files);
+    install(&world, &first).unwrap();
+    assert_eq!(terms(&world, &files).genesis.spent, first.genesis.spent);
 }

@@ -139,3 +139,24 @@ fn two_signers_on_one_home_exclude_each_other() {
     let _first: Signer = world.signer();
     assert!(world.home.lock().is_err());
 }
+
+#[test]
+fn of_two_bundles_examined_side_by_side_only_one_pays_an_item() {
+    let world = World::new();
+    let first = world.content(Network::EVM_DEV, 1);
+    let mut second = first.clone();
+    second.batch_id = airlock_shared::BatchId::from_bytes([0x99; 16]);
+    let mut signer = world.signer();
+    let mut reviewed = Vec::new();
+    for content in [first, second] {
+        let accountable = signer.examine(&world.bundle(content), world.now).ok().unwrap();
+        let typed = airlock_shared::words::words(&accountable.words_digest());
+        reviewed.push(accountable.confirm(&typed).unwrap());
+    }
+    let mut outcomes = reviewed.into_iter().map(|one| signer.sign(one, &world.keyring, world.now));
+    assert!(outcomes.next().unwrap().is_ok());
+    match outcomes.next().unwrap().unwrap_err() {
+        airlock_signer::session::Ended::Refused(refusal) => assert_eq!(refusal.code, "journal.item_repeated"),
+        other => panic!("{other}"),
+    }
+}

@@ -400,6 +400,29 @@ fn the_core_stays_small_enough_to_be_read() {
 }
 
 #[test]
+fn no_number_and_no_name_stands_for_two_kinds_of_document() {
+    let quoted = |line: &str| line.split('"').nth(1).map(str::to_owned);
+    let mut found = Vec::new();
+    for path in [files("shared/src", ".rs"), files("signer/src", ".rs")].concat() {
+        let text = read(&path);
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let number = line.strip_prefix("const KIND: u8 = ").and_then(|rest| rest.strip_suffix(';'));
+            if let Some(number) = number {
+                let number: u8 = number.parse().unwrap_or_else(|_| panic!("{}: {line}", shown(&path)));
+                found.push((number, quoted(lines[at + 1]).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    let listed: Vec<_> = airlock_shared::document::KINDS.map(|(number, name)| (number, name.to_owned())).into();
+    assert_eq!(found, listed, "the sources, and the list in shared/src/document.rs");
+    let names: BTreeSet<_> = listed.iter().map(|(_, name)| name).collect();
+    assert_eq!(names.len(), listed.len());
+    assert!(listed.windows(2).all(|pair| pair[0].0 < pair[1].0), "each number once");
+}
+
+#[test]
 fn unsafe_code_is_in_one_module_and_its_reasons_stand_beside_it() {
     const MODULE: &str = "signer/src/memory/raw.rs";
     // A test asks the kernel for calls that no safe function makes.

@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "system calls that no safe function makes are the point")]
 
 use airlock_signer::sandbox::{self, Enforced, Files};
+use airlock_signer::terminal::ending::Watch;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
@@ -154,8 +155,29 @@ fn a_copy_takes_the_way_it_was_told() {
         "none" => assert!(call(libc::SYS_getpid, [0; 6]) == 0),
         "x32" => assert!(call(0x4000_0000 | libc::SYS_getpid, [0; 6]) == 0),
         "i386" => i386(),
+        "asked" => asked_to_end(),
         other => panic!("{other}"),
     });
+}
+
+/// A request is noted while a screen stands, and ends the process afterwards.
+fn asked_to_end() {
+    let raise = || {
+        // SAFETY: the handlers that are installed for it only note it or end the process.
+        unsafe { libc::raise(libc::SIGTERM) }
+    };
+    let watch = Watch::begin().unwrap();
+    assert!(!watch.is_asked());
+    assert_eq!(raise(), 0);
+    assert!(watch.is_asked());
+    drop(watch);
+    assert!(!Watch::begin().unwrap().is_asked(), "an older request is not the next screen's");
+    raise();
+}
+
+#[test]
+fn a_request_to_end_after_a_screen_ends_the_process_at_once_inside_the_sandbox_too() {
+    assert_eq!(ended_by("asked"), Some(libc::SIGTERM));
 }
 
 #[cfg(target_arch = "x86_64")]

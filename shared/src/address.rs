@@ -175,11 +175,14 @@ fn base58check(body: &[u8; 21]) -> String {
 
 /// EIP-55: a letter is upper case when the matching nibble of keccak-256(lower-case digits) is 8 or more.
 fn eip55(payload: &[u8; 20]) -> String {
-    let lower = hex::encode(payload);
-    let hash = Keccak256::digest(lower.as_bytes());
-    let digits = lower.chars().enumerate().map(|(i, digit)| {
-        let nibble = if i % 2 == 0 { hash[i / 2] >> 4 } else { hash[i / 2] & 0x0f };
-        if nibble >= 8 { digit.to_ascii_uppercase() } else { digit }
-    });
-    std::iter::once('0').chain(std::iter::once('x')).chain(digits).collect()
+    let nibble =
+        |bytes: &[u8], i: usize| if i.is_multiple_of(2) { bytes[i / 2] >> 4 } else { bytes[i / 2] & 0x0f };
+    let lower: [u8; 40] = std::array::from_fn(|i| b"0123456789abcdef"[usize::from(nibble(payload, i))]);
+    let hash = Keccak256::digest(lower);
+    let mut text = String::with_capacity(42);
+    text.push_str("0x");
+    for (i, digit) in lower.iter().enumerate() {
+        text.push(char::from(if nibble(&hash, i) >= 8 { digit.to_ascii_uppercase() } else { *digit }));
+    }
+    text
 }

@@ -18,7 +18,7 @@ use airlock_shared::chain::erc20::TransferCall;
 use airlock_shared::chain::{evm, rlp, tron};
 use airlock_shared::document::{self, Document};
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest, Bundle, Introduction, Replies, SignedBatch};
-use airlock_shared::form::{self, Form, Node};
+use airlock_shared::form::{self, Form, Name, Node};
 use airlock_shared::frames::ur::{self, DeviceSignature, SignRequest, Ur};
 use airlock_shared::frames::{
     Encoder, FrameSize, Level, QrImage, Transfers, WhenFull, animation, frames_of_picture,
@@ -299,7 +299,7 @@ struct Raw(Node);
 impl Form for Raw {
     fn write(&self, to: &mut form::Writer) {
         let Node::Map(fields) = &self.0 else { panic!("a map") };
-        fields.iter().for_each(|(key, name, node)| to.put(*key, name, node.clone()));
+        fields.iter().for_each(|(key, name, node)| to.put(*key, name.clone(), node.clone()));
     }
 
     fn read(from: &mut form::Reader) -> Result<Self, form::FormError> {
@@ -310,7 +310,7 @@ impl Form for Raw {
 /// Binary documents of a megabyte: lists within lists, long lists, texts and maps, and claims of far more.
 fn binary_bombs() -> impl Iterator<Item = Vec<u8>> {
     let headed = |kind: u8, body: Vec<u8>| [&document::MAGIC[..], &[kind, 1], &body].concat();
-    let of = |node: Node| form::to_cbor(&Raw(Node::Map(vec![(0, String::new(), node)])));
+    let of = |node: Node| form::to_cbor(&Raw(Node::Map(vec![(0, Name::default(), node)])));
     (1..=12).flat_map(move |kind| {
         let shapes = (0..5).map(move |shape| match shape {
             0 => vec![0x81; 1 << 20],
@@ -318,7 +318,7 @@ fn binary_bombs() -> impl Iterator<Item = Vec<u8>> {
             2 => of(Node::List(vec![Node::Uint(0); 1_000_000])),
             3 => of(Node::Bytes(vec![0; 1_000_000])),
             _ => form::to_cbor(&Raw(Node::Map(
-                (0..100_000).map(|key| (key, String::new(), Node::Uint(0))).collect(),
+                (0..100_000).map(|key| (key, Name::default(), Node::Uint(0))).collect(),
             ))),
         });
         let claims = [0x5b_u8, 0x7b, 0x9b, 0xbb].into_iter().flat_map(|head| {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::address::Address;
 use crate::amount::BaseUnits;
-use crate::form::{Fault, Form, FormError, Node, Reader, Spelling, Writer};
+use crate::form::{Fault, Form, FormError, Name, Node, Reader, Spelling, Writer};
 use crate::id::{BatchId, ItemId, PersonId};
 use crate::network::{Network, Profile};
 use crate::wallet::Role;
@@ -49,7 +49,8 @@ impl Form for Content {
             Spelling::Json => to.parts(16, "items", &self.items),
         }
         if !self.extensions.is_empty() {
-            let node = |(key, bytes): (&u64, &Vec<u8>)| (*key, key.to_string(), to.bytes_node(bytes));
+            let node =
+                |(key, bytes): (&u64, &Vec<u8>)| (*key, Name::Owned(key.to_string()), to.bytes_node(bytes));
             let fields = self.extensions.iter().map(node).collect();
             to.put(26, "extensions", Node::Map(fields));
         }
@@ -124,10 +125,10 @@ fn read_extensions(from: &mut Reader) -> Result<BTreeMap<u64, Vec<u8>>, FormErro
         let fault = Fault::TooLarge { limit: most, found: fields.len() };
         return Err(FormError::new(from.at("extensions"), fault));
     }
-    let read = |(key, name, node): (u64, String, Node)| {
+    let read = |(key, name, node): (u64, Name, Node)| {
         let key = match from.spelling() {
             Spelling::Cbor => key,
-            Spelling::Json => from.wide_from("extensions", Node::Text(name))?,
+            Spelling::Json => from.wide_from("extensions", Node::Text(name.into_owned()))?,
         };
         Ok((key, from.bytes_from("extensions", node, longest)?))
     };
@@ -137,7 +138,7 @@ fn read_extensions(from: &mut Reader) -> Result<BTreeMap<u64, Vec<u8>>, FormErro
 // ---- the parts of the header
 
 /// An address beside its network: 20 bytes in CBOR, its text in JSON.
-pub(crate) fn put_address(to: &mut Writer, key: u64, name: &str, address: &Address) {
+pub(crate) fn put_address(to: &mut Writer, key: u64, name: &'static str, address: &Address) {
     match to.spelling() {
         Spelling::Cbor => to.bytes(key, name, address.payload()),
         Spelling::Json => to.text(key, name, address),

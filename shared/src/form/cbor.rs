@@ -3,7 +3,7 @@
 //! minicbor reads and writes the heads; what is allowed here, how deep and how long, is decided in this file. A
 //! declared count is believed only as far as there are bytes left for it.
 
-use super::{Fault, Form, FormError, MAX_CBOR_BYTES, MAX_DEPTH, Node, Reader, Spelling, Writer, same};
+use super::{Fault, Form, FormError, MAX_CBOR_BYTES, MAX_DEPTH, Name, Node, Reader, Spelling, Writer, same};
 use minicbor::data::Type;
 
 /// The deterministic CBOR of a document or part.
@@ -65,7 +65,7 @@ fn read_cbor(from: &mut minicbor::Decoder<'_>, depth: usize) -> Result<Node, Fau
             let count = bounded(from, depth, |from| from.map())?;
             let entry = |_| {
                 let key = from.u64().map_err(malformed)?;
-                Ok((key, String::new(), read_cbor(from, depth - 1)?))
+                Ok((key, Name::Borrowed(""), read_cbor(from, depth - 1)?))
             };
             (0..count).map(entry).collect::<Result<_, _>>().map(Node::Map)
         }

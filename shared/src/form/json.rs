@@ -4,7 +4,7 @@
 //! opens with, its name and version, are added and taken off here.
 
 use super::parse::parse;
-use super::{Fault, Form, FormError, MAX_JSON_BYTES, Node, Reader, Spelling, Writer, same};
+use super::{Fault, Form, FormError, MAX_JSON_BYTES, Name, Node, Reader, Spelling, Writer, same};
 use std::fmt::Write as _;
 
 /// The canonical JSON of a document of the kind `name`, version `version`.
@@ -16,8 +16,8 @@ pub fn to_json<F: Form>(name: &str, version: u64, document: &F) -> String {
 
 fn write_document<F: Form>(text: &mut String, name: &str, version: u64, document: &F) {
     let mut fields = vec![
-        (0, "format".to_owned(), Node::Text(name.to_owned())),
-        (0, "version".to_owned(), Node::Uint(version)),
+        (0, Name::Borrowed("format"), Node::Text(name.to_owned())),
+        (0, Name::Borrowed("version"), Node::Uint(version)),
     ];
     if let Node::Map(own) = Writer::node(document, Spelling::Json) {
         fields.extend(own);
@@ -38,7 +38,7 @@ fn write_json(to: &mut String, node: &Node, indent: usize) {
         }
         Node::Flag(value) => to.push_str(if *value { "true" } else { "false" }),
         Node::Text(text) => push_json_text(to, text),
-        Node::Bytes(bytes) => push_json_text(to, &hex::encode(bytes)),
+        Node::Bytes(bytes) => push_hex(to, bytes),
         Node::List(nodes) if nodes.is_empty() => to.push_str("[]"),
         Node::Map(fields) if fields.is_empty() => to.push_str("{}"),
         Node::List(nodes) => {
@@ -64,6 +64,18 @@ fn write_json(to: &mut String, node: &Node, indent: usize) {
             to.push('}');
         }
     }
+}
+
+/// Lower-case hex between quotes.
+fn push_hex(to: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    to.reserve(2 * bytes.len() + 2);
+    to.push('"');
+    for byte in bytes {
+        to.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        to.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    to.push('"');
 }
 
 /// Nearly every text is printable ASCII, which is written as it is; the rest has serde_json's escapes.
@@ -104,10 +116,10 @@ pub fn from_foreign_json<F: Form>(name: &'static str, version: u64, bytes: &[u8]
 fn check_head(
     name: &'static str,
     version: u64,
-    fields: &mut Vec<(u64, String, Node)>,
+    fields: &mut Vec<(u64, Name, Node)>,
 ) -> Result<(), FormError> {
     let mut take = |wanted: &str| {
-        let found = fields.iter().position(|(_, field, _)| field == wanted)?;
+        let found = fields.iter().position(|(_, field, _)| *field == wanted)?;
         Some(fields.remove(found).2)
     };
     match take("format") {

@@ -137,8 +137,11 @@ pub enum Node {
     /// A list.
     List(Vec<Node>),
     /// A map; in CBOR the names are empty, in JSON the numbers mean nothing.
-    Map(Vec<(u64, String, Node)>),
+    Map(Vec<(u64, Name, Node)>),
 }
+
+/// The name of a field: our own, or what stood in a document.
+pub type Name = std::borrow::Cow<'static, str>;
 
 /// The document must equal its own re-encoding; the first byte that differs is named.
 fn same(name: &str, found: &[u8], canonical: &[u8]) -> Result<(), FormError> {

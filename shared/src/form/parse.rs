@@ -4,7 +4,7 @@
 //! the memory. Called by `json` only. What must stay true: a document of the longest length, whatever is in it,
 //! takes less than 256 MiB; the first thing that is wrong is the one that is named.
 
-use super::{Fault, MAX_DEPTH, Node};
+use super::{Fault, MAX_DEPTH, Name, Node};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -109,9 +109,9 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Node, A::Error> {
         let below = Self { depth: self.depth - 1, ..self };
-        let mut fields = Vec::new();
+        let mut fields: Vec<(u64, Name, Node)> = Vec::new();
         while let Some(name) = from.next_key::<String>()? {
-            fields.push((0, name, from.next_value_seed(below)?));
+            fields.push((0, name.into(), from.next_value_seed(below)?));
         }
         // Later ones first among equals, so that they are the ones that stay.
         fields.reverse();

@@ -3,7 +3,7 @@
 //! Called from every [`Form::read`]. What must stay true: each error carries the path of its field; a field that
 //! nobody took is an error; every length has a limit that the caller names.
 
-use super::{Fault, Form, FormError, Node, Spelling};
+use super::{Fault, Form, FormError, Name, Node, Spelling};
 use crate::amount::BaseUnits;
 use crate::digest::Digest;
 
@@ -11,7 +11,7 @@ use crate::digest::Digest;
 pub struct Reader {
     spelling: Spelling,
     at: String,
-    fields: Vec<(u64, String, Node)>,
+    fields: Vec<(u64, Name, Node)>,
 }
 
 impl Reader {
@@ -185,7 +185,9 @@ impl Reader {
             (Spelling::Cbor, Node::Bytes(bytes)) => too_large(bytes.len()),
             (Spelling::Json, Node::Text(text)) if text.len() / 2 > limit => too_large(text.len() / 2),
             (Spelling::Json, Node::Text(text)) => {
-                hex::decode(text).map_err(|_| self.wrong(name, "lower-case hex"))
+                let mut bytes = vec![0; text.len() / 2];
+                let read = hex::decode_to_slice(&text, &mut bytes);
+                read.map(|()| bytes).map_err(|_| self.wrong(name, "lower-case hex"))
             }
             _ => Err(self.wrong(name, "bytes")),
         }

@@ -3,14 +3,14 @@
 //! Called from every [`Form::write`]. What must stay true: the order of calls does not matter, since fields are
 //! sorted by key; a type's two spellings stand side by side here and nowhere else.
 
-use super::{Form, Node, Spelling};
+use super::{Form, Name, Node, Spelling};
 use crate::amount::BaseUnits;
 use crate::digest::Digest;
 
 /// Collects the fields of one map.
 pub struct Writer {
     spelling: Spelling,
-    fields: Vec<(u64, String, Node)>,
+    fields: Vec<(u64, Name, Node)>,
 }
 
 impl Writer {
@@ -28,17 +28,17 @@ impl Writer {
     }
 
     /// A field whose node is already made.
-    pub fn put(&mut self, key: u64, name: &str, node: Node) {
-        self.fields.push((key, name.to_owned(), node));
+    pub fn put(&mut self, key: u64, name: impl Into<Name>, node: Node) {
+        self.fields.push((key, name.into(), node));
     }
 
     /// An unsigned integer: counters, times, versions (always below 2^53 in practice).
-    pub fn uint(&mut self, key: u64, name: &str, value: u64) {
+    pub fn uint(&mut self, key: u64, name: &'static str, value: u64) {
         self.put(key, name, Node::Uint(value));
     }
 
     /// A 64-bit identifier or fee: a decimal string in JSON, whose numbers are doubles elsewhere.
-    pub fn wide(&mut self, key: u64, name: &str, value: u64) {
+    pub fn wide(&mut self, key: u64, name: &'static str, value: u64) {
         let node = self.wide_node(value);
         self.put(key, name, node);
     }
@@ -52,7 +52,7 @@ impl Writer {
     }
 
     /// An amount: big-endian bytes without leading zeros in CBOR, a decimal string in JSON.
-    pub fn amount(&mut self, key: u64, name: &str, value: BaseUnits) {
+    pub fn amount(&mut self, key: u64, name: &'static str, value: BaseUnits) {
         let node = self.amount_node(value);
         self.put(key, name, node);
     }
@@ -66,36 +66,33 @@ impl Writer {
     }
 
     /// Text.
-    pub fn text(&mut self, key: u64, name: &str, value: impl ToString) {
+    pub fn text(&mut self, key: u64, name: &'static str, value: impl ToString) {
         self.put(key, name, Node::Text(value.to_string()));
     }
 
     /// Bytes.
-    pub fn bytes(&mut self, key: u64, name: &str, value: &[u8]) {
+    pub fn bytes(&mut self, key: u64, name: &'static str, value: &[u8]) {
         let node = self.bytes_node(value);
         self.put(key, name, node);
     }
 
-    /// The node of bytes.
+    /// The node of bytes, which become hex where JSON is written.
     pub fn bytes_node(&self, value: &[u8]) -> Node {
-        match self.spelling {
-            Spelling::Cbor => Node::Bytes(value.to_vec()),
-            Spelling::Json => Node::Text(hex::encode(value)),
-        }
+        Node::Bytes(value.to_vec())
     }
 
     /// A digest.
-    pub fn digest(&mut self, key: u64, name: &str, value: &Digest) {
+    pub fn digest(&mut self, key: u64, name: &'static str, value: &Digest) {
         self.bytes(key, name, value.as_bytes());
     }
 
     /// True or false.
-    pub fn flag(&mut self, key: u64, name: &str, value: bool) {
+    pub fn flag(&mut self, key: u64, name: &'static str, value: bool) {
         self.put(key, name, Node::Flag(value));
     }
 
     /// One of a closed list: its number in CBOR, its word in JSON.
-    pub fn choice(&mut self, key: u64, name: &str, code: u64, word: &str) {
+    pub fn choice(&mut self, key: u64, name: &'static str, code: u64, word: &str) {
         let node = match self.spelling {
             Spelling::Cbor => Node::Uint(code),
             Spelling::Json => Node::Text(word.to_owned()),
@@ -104,13 +101,13 @@ impl Writer {
     }
 
     /// A part with fields of its own.
-    pub fn part<F: Form>(&mut self, key: u64, name: &str, part: &F) {
+    pub fn part<F: Form>(&mut self, key: u64, name: &'static str, part: &F) {
         let node = Self::node(part, self.spelling);
         self.put(key, name, node);
     }
 
     /// A list of parts.
-    pub fn parts<F: Form>(&mut self, key: u64, name: &str, parts: &[F]) {
+    pub fn parts<F: Form>(&mut self, key: u64, name: &'static str, parts: &[F]) {
         let nodes = parts.iter().map(|part| Self::node(part, self.spelling)).collect();
         self.put(key, name, Node::List(nodes));
     }

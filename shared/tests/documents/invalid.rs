@@ -5,7 +5,7 @@ use crate::valid::{full_policy, genesis, sweep, worked};
 use airlock_shared::batch::{CancelTerms, Content, Context, Kind, Reissue, ReissueReason};
 use airlock_shared::document::{Document, MAGIC};
 use airlock_shared::envelope::{ApprovalRequest, Bundle, Envelope, Introduction, Replies, SignedBatch};
-use airlock_shared::form::{Form, FormError, Node, Reader, Spelling, Writer, to_cbor};
+use airlock_shared::form::{Form, FormError, Name, Node, Reader, Spelling, Writer, to_cbor};
 use airlock_shared::genesis::{Genesis, Reason, SignedGenesis};
 use airlock_shared::identity::Identity;
 use airlock_shared::policy::{PayingWallet, Policy, SignedPolicy};
@@ -39,11 +39,11 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A tree of nodes as it stands, right or wrong.
-struct Raw(Vec<(u64, String, Node)>);
+struct Raw(Vec<(u64, Name, Node)>);
 
 impl Form for Raw {
     fn write(&self, to: &mut Writer) {
-        self.0.iter().for_each(|(key, name, node)| to.put(*key, name, node.clone()));
+        self.0.iter().for_each(|(key, name, node)| to.put(*key, name.clone(), node.clone()));
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -71,7 +71,7 @@ fn node_at<'a>(node: &'a mut Node, path: &[u64]) -> &'a mut Node {
     }
 }
 
-fn fields(node: &mut Node) -> &mut Vec<(u64, String, Node)> {
+fn fields(node: &mut Node) -> &mut Vec<(u64, Name, Node)> {
     match node {
         Node::Map(fields) => fields,
         other => panic!("{other:?} is no map"),
@@ -158,7 +158,7 @@ fn cbor() -> Vec<Case> {
             "cbor-with-an-unknown-field",
             "unknown field 9",
             altered(&bundle, &envelope, |node| {
-                fields(node).push((9, String::new(), Node::Uint(0)));
+                fields(node).push((9, Name::default(), Node::Uint(0)));
             }),
         ),
         item(
@@ -551,7 +551,7 @@ fn open_policies() -> Vec<Case> {
         let bytes = altered(&good, &[0], |node| fields(node).retain(|(found, _, _)| *found != key));
         case::<SignedPolicy>(name, says, bytes)
     };
-    let unknown = |node: &mut Node| fields(node).push((10, String::new(), Node::Flag(true)));
+    let unknown = |node: &mut Node| fields(node).push((10, Name::default(), Node::Flag(true)));
     vec![
         without("policy-without-machine", "machine: missing", 7),
         without("policy-without-signing-hours", "windows: missing", 8),

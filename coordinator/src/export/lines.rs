@@ -75,6 +75,8 @@ impl Units {
             let base_decimals = small(places, "base decimals")?;
             networks.entry(network).or_default().push(NetworkAsset { asset, contract, base_decimals });
         }
+        // The databases compare text by their own collations.
+        networks.values_mut().for_each(|assets| assets.sort_by(|a, b| a.asset.cmp(&b.asset)));
         Ok(Self { decimals, networks })
     }
 

@@ -184,8 +184,7 @@ async fn approved_and_sealed(world: &World, batch: &str, other: Option<&str>) ->
 async fn no_signer_answers_for_it(world: &World, batch: &str) -> anyhow::Result<()> {
     let shown = world.see(&format!("/v1/batches/{batch}")).await?;
     let route = format!("/v1/bundles/{}/export.json", text(&shown, "bundle")?);
-    let (file, out) =
-        (world.stage.directory.join("for-nobody.json"), world.stage.directory.join("refusal"));
+    let (file, out) = (world.stage.directory.join("for-nobody.json"), world.stage.directory.join("refusal"));
     std::fs::write(&file, world.coordinator.get_bytes(&route, &world.people.operator).await?)?;
     let refused = world.devices.alice.sign(&file, text(&shown, "words")?, &out).await?;
     assert_eq!(refused.code, Some(3), "{refused:?}");

@@ -24,8 +24,8 @@ use airlock_shared::journal::{Chain, ChainError, Entry, Event, FirstSeen, Record
 use airlock_shared::memory::Memory;
 pub use beside::Beside;
 use beside::decode;
-pub use told::{Told, last_time, told};
 use std::collections::{HashMap, HashSet};
+pub use told::{Told, last_time, told};
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,9 @@ pub enum JournalError {
     #[error("this is a copy of a journal; nothing is added to it")]
     Copy,
     /// A vault beside an empty journal signs nothing until custodians sign a genesis.
-    #[error("the journal is empty; nothing is signed until the custodians sign a genesis: genesis propose, sign, install")]
+    #[error(
+        "the journal is empty; nothing is signed until the custodians sign a genesis: genesis propose, sign, install"
+    )]
     Empty,
 }
 

@@ -65,7 +65,8 @@ pub fn open(home: &Home, device: &Device, now: u64) -> Result<Journal, Failure> 
 /// The journal, if it takes entries at all.
 pub fn open_unlocked(home: &Home, device: &Device) -> Result<Journal, Failure> {
     if device.lock.is_some() {
-        let why = "this signer is locked until its custodians re-anchor it; its journal takes no entry but theirs";
+        let why =
+            "this signer is locked until its custodians re-anchor it; its journal takes no entry but theirs";
         return Err(Failure::new(Exit::Refused, LOCKED, why));
     }
     Ok(Journal::open(home, device, Access::Append)?)

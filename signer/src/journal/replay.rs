@@ -16,7 +16,11 @@ use airlock_shared::journal::{ChainError, Entry, Event, Record};
 use airlock_shared::memory::Memory;
 
 impl Journal {
-    pub(super) fn replay(&mut self, records: &[Vec<u8>], signer: Option<Identity>) -> Result<(), JournalError> {
+    pub(super) fn replay(
+        &mut self,
+        records: &[Vec<u8>],
+        signer: Option<Identity>,
+    ) -> Result<(), JournalError> {
         for (number, bytes) in (1..).zip(records) {
             let (entry, beside) = decode(number, bytes)?;
             if let Some(expected) = signer.filter(|expected| *expected != entry.signer) {
@@ -47,7 +51,12 @@ impl Journal {
     }
 
     /// Does the entry have beside it what it names, and nothing else?
-    pub(super) fn check_parts(&self, number: usize, entry: &Entry, beside: &Beside) -> Result<(), JournalError> {
+    pub(super) fn check_parts(
+        &self,
+        number: usize,
+        entry: &Entry,
+        beside: &Beside,
+    ) -> Result<(), JournalError> {
         let fits = match (&entry.event, beside) {
             (Event::Intent { content, record, .. }, Beside::Record(covered)) => {
                 *record == covered.digest() && !self.by_content.contains_key(content)

@@ -82,7 +82,8 @@ impl Desk {
 
 fn answer(output: &Output) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{:?}: {said}", output.status);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{:?}: {said}{told}", output.status);
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -227,7 +228,7 @@ fn a_bundle_crosses_as_frames_is_signed_and_audited() {
             content.items.iter_mut().zip(first..).for_each(|(item, id)| {
                 item.id = airlock_shared::ItemId::new(id);
             });
-            world.envelope(content)
+            world.first_envelope(content)
         })
         .collect();
     let bundle = airlock_shared::envelope::Bundle { envelopes };

@@ -8,9 +8,7 @@
 mod sample;
 
 use airlock_shared::approval::passkey::{challenge, credential_digest};
-use airlock_shared::approval::proven::{
-    FallenCounter, ProofError, Proven, counted, fallen_counters, proven,
-};
+use airlock_shared::approval::proven::{FallenCounter, ProofError, Proven, counted, fallen_counters, proven};
 use airlock_shared::approval::{Approval, Proof, SeenHead};
 use airlock_shared::batch::Content;
 use airlock_shared::document;

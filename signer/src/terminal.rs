@@ -84,7 +84,8 @@ impl Terminal {
         }));
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let size = Size { columns: 0, rows: 0 };
-        let mut terminal = Self { saved, colour, drawn: Vec::new(), size, pending: VecDeque::new(), hook, watch };
+        let mut terminal =
+            Self { saved, colour, drawn: Vec::new(), size, pending: VecDeque::new(), hook, watch };
         terminal.write(ENTER)?;
         Ok(terminal)
     }

@@ -49,7 +49,8 @@ impl Kept {
             let replies = world.sign(&world::bundle(vec![envelope.clone()])).unwrap().replies;
             head = Some(SeenHead::of(&replies[0].receipt.entry));
             let (roster, policy) = (roster.clone(), policy.clone());
-            let file = SignedBatch { envelope, roster, policy, replies, transactions: Vec::new(), hardware: None };
+            let file =
+                SignedBatch { envelope, roster, policy, replies, transactions: Vec::new(), hardware: None };
             std::fs::write(folder.path().join(format!("{number}.json")), file.to_json()).unwrap();
             files.push(file);
         }

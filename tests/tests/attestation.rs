@@ -183,7 +183,7 @@ async fn story(database: Database) -> anyhow::Result<()> {
     a_partner_is_satisfied(&world, &answer);
     let listed = world.coordinator.get("/v1/deposit-addresses", &world.people.user).await?;
     let listed = list(&listed, "deposit_addresses")?;
-    assert!(listed.iter().any(|one| *one == answer), "{listed:?}");
+    assert!(listed.contains(&answer), "{listed:?}");
 
     an_altered_row_reaches_nobody(&world, &answer).await?;
     no_address_beyond_the_range(&mut world).await?;

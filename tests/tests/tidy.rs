@@ -415,7 +415,8 @@ fn no_number_and_no_name_stands_for_two_kinds_of_document() {
         }
     }
     found.sort();
-    let listed: Vec<_> = airlock_shared::document::KINDS.map(|(number, name)| (number, name.to_owned())).into();
+    let listed: Vec<_> =
+        airlock_shared::document::KINDS.map(|(number, name)| (number, name.to_owned())).into();
     assert_eq!(found, listed, "the sources, and the list in shared/src/document.rs");
     let names: BTreeSet<_> = listed.iter().map(|(_, name)| name).collect();
     assert_eq!(names.len(), listed.len());

@@ -8,7 +8,7 @@
 use super::state::{Event, State};
 use super::store::{self, Batch};
 use super::terms::{self, Asked, Terms};
-use super::{BatchError, LeftOut, sum};
+use super::{BatchError, LeftOut, hardware, sum};
 use crate::app::App;
 use crate::config::{NetworkConfig, TokenConfig};
 use crate::db::{Db, random_id};
@@ -184,9 +184,13 @@ async fn due(
     payer: WalletRow,
     limit: usize,
 ) -> Result<(Vec<Withdrawal>, Vec<LeftOut>), BatchError> {
-    let any = payer.role == Role::Hardware;
-    let unanswered: BTreeSet<String> =
-        attempts::left_unanswered(db, request.network, any).await?.into_iter().collect();
+    let mut unanswered = BTreeSet::new();
+    for (withdrawal, batch) in attempts::left_unanswered(db, request.network).await? {
+        // A signer of ours refuses to sign again what it refused or let expire; a hardware wallet knows nothing.
+        if payer.role == Role::Hardware || hardware::exported_at(db, &batch).await?.is_some() {
+            unanswered.insert(withdrawal);
+        }
+    }
     let signed_before: BTreeSet<String> =
         attempts::signed_before(db, request.network).await?.into_iter().collect();
     let queued = queue::due(db, request.network, MAX_ITEMS as i64).await?;

@@ -371,7 +371,8 @@ pub async fn asset_scales(db: &mut Db) -> Result<Vec<(String, i64)>, LedgerError
 
 /// Assets with the decimals of each network, by network and asset.
 pub async fn network_scales(db: &mut Db) -> Result<Vec<(String, String, i64)>, LedgerError> {
-    let rows = sqlx::query_as("select asset, network, base_decimals from asset_networks order by network, asset");
+    let rows =
+        sqlx::query_as("select asset, network, base_decimals from asset_networks order by network, asset");
     Ok(rows.fetch_all(db).await?)
 }
 

@@ -369,23 +369,21 @@ pub async fn unanswered(db: &mut Db, withdrawal: &str) -> Result<Option<String>,
     .await?)
 }
 
-/// Withdrawals on a network that left for a wallet and were dropped without an answer, as [`unanswered`] has it: for a
-/// hardware wallet, or (`any`) for whichever. A signer of ours refuses to sign them again; a hardware wallet knows nothing.
+/// Withdrawals on a network that left for a wallet and were dropped without an answer, as [`unanswered`] has it, each with
+/// the batch in which it left.
 pub async fn left_unanswered(
     db: &mut Db,
     network: Network,
-    any: bool,
-) -> Result<Vec<String>, WithdrawalError> {
-    Ok(sqlx::query_scalar(
-        "select distinct a.withdrawal_id from attempts a join withdrawals w on w.id = a.withdrawal_id \
+) -> Result<Vec<(String, String)>, WithdrawalError> {
+    Ok(sqlx::query_as(
+        "select distinct a.withdrawal_id, a.batch_id from attempts a \
+         join withdrawals w on w.id = a.withdrawal_id \
          where a.network = $1 and a.state = 'dead' and a.tx_id is null and a.may_be_signed = 1 \
          and w.state in ('queued', 'wallet_funded') \
-         and ($2 = 1 or exists (select 1 from hardware_exports h where h.batch_id = a.batch_id)) \
          and not exists (select 1 from attempts b where b.network = a.network and b.source = a.source \
          and b.account_nonce = a.account_nonce and b.state in ('final', 'failed_on_chain'))",
     )
     .bind(network.to_string())
-    .bind(i64::from(any))
     .fetch_all(db)
     .await?)
 }

@@ -1,7 +1,7 @@
 //! Documents in and out: files, pictures, cameras, and QR frames either way.
 //!
 //! Called by every command that crosses the gap. Reading has two steps: [`Inputs`] are opened before the
-//! sandbox is entered, and decoded inside it ([`live`] takes pictures, [`readers`] read them, [`progress`] shows
+//! sandbox is entered, and decoded inside it (`live` takes pictures, `readers` read them, `progress` shows
 //! how far it is). What must stay true: sizes and counts are bounded before anything is decoded; frames
 //! come in any order, repeated, mixed with foreign codes and with other transfers; a transfer that is not
 //! complete is an error that says how much is missing.

@@ -46,7 +46,7 @@ pub enum Event {
         content: Digest,
         /// Digest of the approvals that were seen.
         approvals: Digest,
-        /// Digest of the [`Record`].
+        /// Digest of the [`Record`](super::Record).
         record: Digest,
     },
     /// The signatures of an intent exist and may leave.

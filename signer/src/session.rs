@@ -272,6 +272,8 @@ pub struct Batch {
     pub(crate) envelope: Envelope,
     pub(crate) digest: Digest,
     pub(crate) transactions: Vec<Vec<Unsigned>>,
+    /// The ids that are known before signing, item by item; asked for often, so hashed once.
+    pub(crate) tx_ids: Vec<Vec<[u8; 32]>>,
     pub(crate) standing: Standing,
 }
 
@@ -343,7 +345,9 @@ impl Decoded {
                 Refusal::of("build", number, envelope.content.batch_id, &error).at(error.item)
             })?;
             let digest = envelope.content.digest();
-            Ok(Batch { envelope, digest, transactions, standing: Standing::New })
+            let ids = |item: &Vec<Unsigned>| item.iter().filter_map(Unsigned::tx_id).collect();
+            let tx_ids = transactions.iter().map(ids).collect();
+            Ok(Batch { envelope, digest, transactions, tx_ids, standing: Standing::New })
         };
         let batches: Vec<Batch> =
             bundle.envelopes.into_iter().enumerate().map(batch).collect::<Result<_, _>>()?;

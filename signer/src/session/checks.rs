@@ -242,7 +242,7 @@ pub(super) fn record(number: usize, batch: &Batch, time: u64) -> Result<Record, 
 }
 
 fn tx_ids(batch: &Batch, place: usize) -> Vec<[u8; 32]> {
-    batch.transactions_of(place).iter().filter_map(|unsigned| unsigned.tx_id()).collect()
+    batch.tx_ids.get(place).cloned().unwrap_or_default()
 }
 
 /// Asks about one batch of the bundle, `bundle` being what stands before it. A batch that was interrupted is

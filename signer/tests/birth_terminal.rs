@@ -78,6 +78,16 @@ impl Seat {
         self.ours.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Types what nobody may see, once the terminal has stopped showing what is typed.
+    fn press_unseen(&mut self, keys: &str) {
+        let until = Instant::now() + PATIENCE;
+        while tcgetattr(&self.theirs).unwrap().local_modes.contains(LocalModes::ECHO) {
+            assert!(Instant::now() < until, "what is typed is still shown: {}", self.seen);
+            self.read();
+        }
+        self.press(keys);
+    }
+
     /// The exit code; screen and modes must be what they were.
     fn end(&mut self) -> i32 {
         let code = self.exit();
@@ -216,7 +226,7 @@ fn a_typed_key_is_kept_only_if_its_address_is_known_again() {
     for (answered, exit) in [("n\n", 3), ("y\n", 0)] {
         let mut seat = Seat::take(&desk, &own, import);
         seat.expect("64 hex digits");
-        seat.press("05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4\n");
+        seat.press_unseen("05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4\n");
         let page = seat.expect("that you expect?").to_lowercase();
         assert!(page.contains("0x460121576cc7df020759730751f92bd62fd78dd6") && !page.contains("05a4d3eb"));
         seat.press(answered);

@@ -1,13 +1,13 @@
-//! From a bearer token to a [`Caller`], and what each role may ask.
+//! From a request's credential to a [`Caller`], and which user a request is about.
 //!
 //! Handlers take `Caller` as an argument; without a valid token they are never entered. The token is compared by its
 //! digest in the database, so no comparison runs over secret bytes.
 
 use super::ApiError;
 use crate::app::App;
-use crate::people::Caller;
 use crate::people::create::token_digest;
 use crate::people::store;
+use crate::people::{Caller, Reach};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -31,31 +31,17 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-impl Caller {
-    /// The operator's id, or 403.
-    pub fn operator(&self) -> Result<&str, ApiError> {
-        match self {
-            Self::Operator { id } => Ok(id),
-            _ => Err(ApiError::forbidden("only operators may do this")),
-        }
-    }
-}
-
-/// The user that a request is about: a user's own self, or the one that a partner or operator names.
+/// The user that a request is about: a user's own self, or the one that a partner or the house names.
 /// Answers the user's id and partner; a foreign user is a missing one.
-pub async fn user_named(
-    app: &App,
-    caller: &Caller,
-    named: Option<&str>,
-) -> Result<(String, String), ApiError> {
-    let user = match (caller, named) {
-        (Caller::User { id, partner }, None) => return Ok((id.clone(), partner.clone())),
+pub async fn user_named(app: &App, reach: &Reach, named: Option<&str>) -> Result<(String, String), ApiError> {
+    let user = match (reach, named) {
+        (Reach::User { id, partner }, None) => return Ok((id.clone(), partner.clone())),
         (_, Some(named)) => named,
         (_, None) => return Err(ApiError::bad_request("user_needed", "name the user")),
     };
     let mut db = app.db.reader().await?;
     match store::partner_of(&mut db, user).await? {
-        Some(partner) if caller.may_act_for(user, &partner) => Ok((user.to_owned(), partner)),
+        Some(partner) if reach.covers(user, &partner) => Ok((user.to_owned(), partner)),
         _ => Err(ApiError::not_found("user")),
     }
 }

@@ -50,6 +50,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    /// 403: allowed, once the second factor has been given again.
+    pub fn step_up_needed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "step_up_needed", "give the second factor again for this")
+    }
+
     /// 404: no such object, or not the caller's.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))

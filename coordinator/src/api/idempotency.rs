@@ -73,7 +73,7 @@ where
     F: for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<T, ApiError>> + Send + 'static,
     T: Serialize + Send + 'static,
 {
-    let owner = caller.to_string();
+    let owner = caller.idempotency_owner();
     let stored = app
         .writer
         .commit(move |unit| {

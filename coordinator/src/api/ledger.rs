@@ -6,7 +6,7 @@ use super::auth::user_named;
 use super::{ApiError, Query};
 use crate::app::App;
 use crate::ledger::{store, verify};
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use airlock_shared::MinorUnits;
 use axum::extract::State;
 use axum::routing::get;
@@ -33,7 +33,7 @@ async fn balances(
     caller: Caller,
     Query(query): Query<OfUser>,
 ) -> Result<Json<Value>, ApiError> {
-    let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
+    let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
     let mut db = app.db.reader().await?;
     let mut shown = Vec::new();
     for balance in store::balances_of(&mut db, &user).await? {
@@ -47,7 +47,7 @@ async fn balances(
 }
 
 async fn trial_balance(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let totals = verify::trial_balance(&mut db).await?;
     let balanced = totals.iter().all(|total| total.difference_minor() == 0);
@@ -64,7 +64,7 @@ async fn trial_balance(State(app): State<App>, caller: Caller) -> Result<Json<Va
 }
 
 async fn reserves(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let shown: Vec<Value> = store::reserves(&mut db)
         .await?

@@ -294,7 +294,7 @@ impl Draft {
     /// Inside the writer's commit: freezes what is still due, and writes all of it.
     async fn write(mut self, unit: &mut Unit) -> Result<(Batch, Vec<LeftOut>), BatchError> {
         let mut gone = self.still_payable(unit.db()).await?;
-        let who = format!("operator:{}", self.creator);
+        let who = format!("person:{}", self.creator);
         let mut random = [0; 16];
         getrandom::fill(&mut random)?;
         let batch_id = BatchId::from_bytes(random);

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit;
 use crate::db::Db;
 use crate::ledger::AssetCode;
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use crate::withdrawals::{self, attempts, queue};
 use airlock_shared::approval::Approval;
 use airlock_shared::document::Document;
@@ -108,7 +108,7 @@ struct Make {
 }
 
 async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) -> Result<Response, ApiError> {
-    let operator = caller.operator()?;
+    let operator = caller.house(Permission::RunBatches)?;
     if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
         return Err(ApiError::refused("unknown_kind", "only withdrawal batches are made here"));
     }
@@ -145,7 +145,7 @@ async fn list(
     caller: Caller,
     Query(query): Query<Listed>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=LIST_MAX).contains(&limit) {
@@ -168,7 +168,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, &id).await?;
     Ok(Json(shown(&app, &mut db, &batch).await?))
@@ -256,14 +256,14 @@ async fn abandon(
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     body.check()?;
     let batch = close::abandon(&app, &id, &caller.to_string(), &body.why).await?;
     Ok(Json(summary(&app, &batch)?))
 }
 
 async fn request_of(app: &App, caller: &Caller, id: &str) -> Result<impl Document + use<>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, id).await?;
     Ok(approve::request(&mut db, &batch).await?)
@@ -301,7 +301,7 @@ async fn approve_batch(
     Path(id): Path<String>,
     parts: Parts,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ApproveWithdrawal)?;
     let documents = parts.documents(ApprovalReply::KIND).await?;
     let approvals = approve::accept(&app, &id, documents, &caller.to_string()).await?;
     Ok(Json(approved(&app, &id, &approvals).await?))
@@ -336,7 +336,7 @@ async fn passkey_options(
     Path(id): Path<String>,
     Query(query): Query<OfPerson>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ApproveWithdrawal)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, &id).await?;
     let options = passkey::options(&mut db, &batch, &query.person).await?;
@@ -349,7 +349,7 @@ async fn approve_by_passkey(
     Path(id): Path<String>,
     Body(body): Body<passkey::Asserted>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ApproveWithdrawal)?;
     let batch = store::get(&mut *app.db.reader().await?, &id).await?;
     let replies = vec![body.reply(&batch)?];
     let approvals = approve::accept_replies(&app, &id, replies, &caller.to_string()).await?;
@@ -361,7 +361,7 @@ async fn signed_batch(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, &id).await?;
     Ok(json_document(&file::signed_batch(&mut db, &batch).await?))
@@ -372,7 +372,7 @@ async fn hardware_requests(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, &id).await?;
     let (content, requests) = hardware::requests(&mut db, &batch).await?;
@@ -389,7 +389,7 @@ async fn hardware_picture(
     Path((id, item, file)): Path<(String, usize, String)>,
     Query(size): Query<Size>,
 ) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let (number, kind) = match file.rsplit_once('.') {
         Some((number, "png")) => (number, hardware::PictureKind::Png),
         Some((number, "gif")) => (number, hardware::PictureKind::Gif),
@@ -419,7 +419,7 @@ async fn hardware_replies(
     Path(id): Path<String>,
     Parts(parts): Parts,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let came = hardware::accept(&app, &id, parts, &caller.to_string()).await?;
     Ok(Json(json!(came)))
 }
@@ -431,7 +431,7 @@ struct Seal {
 }
 
 async fn seal(State(app): State<App>, caller: Caller, Body(body): Body<Seal>) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let sealed = exchange::seal(&app, body.batches, &caller.to_string()).await?;
     let shown = bundle_shown(&app, &sealed, &Size::default()).await?;
     Ok((StatusCode::CREATED, Json(shown)).into_response())
@@ -448,7 +448,7 @@ async fn show_bundle(
 }
 
 async fn bundle_of(app: &App, caller: &Caller, id: &str) -> Result<SealedBundle, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let found = store::bundle(&mut *app.db.reader().await?, id).await?;
     Ok(found.ok_or_else(|| BatchError::NoBundle { bundle: id.to_owned() })?)
 }
@@ -571,7 +571,7 @@ async fn frame<D: Document + Send + 'static>(
 }
 
 async fn replies(State(app): State<App>, caller: Caller, parts: Parts) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let documents = parts.documents(Replies::KIND).await?;
     let judged = accept::accept(&app, documents, &caller.to_string()).await?;
     let accepted =
@@ -581,7 +581,7 @@ async fn replies(State(app): State<App>, caller: Caller, parts: Parts) -> Result
 }
 
 async fn list_alerts(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let alerts = alerts::open(&mut *app.db.reader().await?, LIST_MAX).await?;
     Ok(Json(json!({ "alerts": alerts })))
 }
@@ -593,7 +593,7 @@ async fn close_alert(
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     body.check()?;
     let (alert, who) = (id.clone(), caller.to_string());
     app.writer

@@ -14,7 +14,7 @@ use crate::api::{ApiError, Body, Query, RequestId, moment};
 use crate::app::App;
 use crate::audit;
 use crate::batches::http::Parts;
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use airlock_shared::attestation::{AddressRange, Attestation};
 use airlock_shared::document::Document as _;
 use airlock_shared::{Network, words};
@@ -64,7 +64,7 @@ async fn give_address(
     caller: Caller,
     Body(wanted): Body<WantedAddress>,
 ) -> Result<Json<Value>, ApiError> {
-    let (user, _) = user_named(&app, &caller, wanted.user.as_deref()).await?;
+    let (user, _) = user_named(&app, &caller.may(Permission::OpenAddress)?, wanted.user.as_deref()).await?;
     let row = address::give(&app, wanted.network, &user).await?;
     Ok(Json(shown_address(&app, &row).await?))
 }
@@ -74,7 +74,7 @@ async fn list_addresses(
     caller: Caller,
     Query(query): Query<OfUser>,
 ) -> Result<Json<Value>, ApiError> {
-    let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
+    let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
     let rows = addresses::addresses_of_user(&mut *app.db.reader().await?, &user).await?;
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {
@@ -99,7 +99,7 @@ async fn list_deposits(
     caller: Caller,
     Query(query): Query<OfUser>,
 ) -> Result<Json<Value>, ApiError> {
-    let (user, _) = user_named(&app, &caller, query.user.as_deref()).await?;
+    let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
     let mut db = app.db.reader().await?;
     let mut read_through = HashMap::new();
     for network in &app.config.networks {
@@ -139,7 +139,7 @@ async fn import_xpub(
     caller: Caller,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let export = XpubExport::read(&body)?;
     let shown =
         json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
@@ -153,7 +153,7 @@ async fn import_attestation(
     RequestId(request_id): RequestId,
     parts: Parts,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let mut imported = Vec::new();
     for document in parts.documents(Attestation::KIND).await? {
         let taken = attestation::import(&app, &document, &caller.to_string(), &request_id).await?;
@@ -163,7 +163,7 @@ async fn import_attestation(
 }
 
 async fn list_attestations(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let ranges = attestation::store::ranges(&mut *app.db.reader().await?, LIST_MAX).await?;
     let shown: Vec<Value> = ranges
         .iter()
@@ -210,13 +210,13 @@ async fn attestation_words(
     caller: Caller,
     Query(wanted): Query<WantedRange>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let range = attestation::expected(&app, wanted.network, wanted.first, wanted.count).await?;
     Ok(Json(shown_addresses(&range)))
 }
 
 async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let mut shown = Vec::new();
     for providers in app.chains.all() {
@@ -251,7 +251,7 @@ async fn resume(
     RequestId(request_id): RequestId,
     Body(wanted): Body<OfNetwork>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::RunBatches)?;
     let network = wanted.network;
     app.config.network(network).ok_or_else(|| ApiError::not_found("network"))?;
     let who = caller.to_string();

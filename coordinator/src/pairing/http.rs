@@ -7,7 +7,7 @@ use crate::api::{ApiError, Body};
 use crate::app::App;
 use crate::batches::http::Parts;
 use crate::batches::intake;
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use airlock_shared::document::Document as _;
 use airlock_shared::policy::SignedPolicy;
 use axum::extract::State;
@@ -28,7 +28,7 @@ pub fn router() -> Router<App> {
 }
 
 async fn show_introduction(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], introduction(&app)?.to_json()).into_response())
 }
 
@@ -46,7 +46,7 @@ async fn pair_signer(
     caller: Caller,
     Body(body): Body<Pair>,
 ) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let mut introduction = body.introduction.into_bytes();
     intake::end_line(&mut introduction);
     let paired = pair(&app, &introduction, &body.confirm, &caller.to_string()).await?;
@@ -54,7 +54,7 @@ async fn pair_signer(
 }
 
 async fn signers(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let mut shown = Vec::new();
     for signer in store::signers(&mut db).await? {
@@ -74,7 +74,7 @@ async fn signers(State(app): State<App>, caller: Caller) -> Result<Json<Value>, 
 }
 
 async fn policy(State(app): State<App>, caller: Caller, parts: Parts) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let mut imported = Vec::new();
     for document in parts.documents(SignedPolicy::KIND).await? {
         let policy = import_policy(&app, &document, &caller.to_string()).await?.policy;
@@ -90,7 +90,7 @@ async fn wallets(
     caller: Caller,
     body: axum::body::Bytes,
 ) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManageSigners)?;
     let wallets = import_wallets(&app, &body, &caller.to_string()).await?;
     let shown: Vec<Value> = wallets
         .iter()

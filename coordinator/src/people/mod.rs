@@ -1,33 +1,75 @@
-//! Partners, their users and our operators, and the bearer tokens by which the API knows them.
+//! Partners, their users and people, and how the API knows who asks.
 //!
-//! The command line makes them (`operator create` …); `api/auth.rs` asks [`store::caller_of`]. A token is 256 random
-//! bits, shown once; only its SHA-256 is kept. What must stay true: a foreign object looks like a missing
-//! one, an inactive person has no access from the next request on.
+//! `api/auth.rs` turns a request's credential into a [`Caller`]; `permission.rs` says what it may do. The house is a
+//! tenant like any partner, except that its people see everyone's data. What must stay true: a foreign object looks like a
+//! missing one; an inactive person, user or partner has no access from the next request on.
 
 pub mod create;
+pub mod permission;
 pub mod store;
 
+pub use permission::{Permission, Reach, Role, Roles, Scope, Scopes};
+
 use std::fmt;
+
+/// The partner row that stands for the house itself: its users are those who signed up.
+pub const HOUSE: &str = "house";
+
+/// Whose people and data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tenant {
+    /// Us: sees everyone's.
+    House,
+    /// A partner: sees its own only.
+    Partner(String),
+}
+
+impl Tenant {
+    /// The tenant whose partner row has this id.
+    pub fn of(partner: &str) -> Self {
+        if partner == HOUSE { Self::House } else { Self::Partner(partner.to_owned()) }
+    }
+
+    /// The id of its partner row.
+    pub fn partner(&self) -> &str {
+        match self {
+            Self::House => HOUSE,
+            Self::Partner(id) => id,
+        }
+    }
+}
 
 /// Whoever makes a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Caller {
-    /// A partner's own system.
-    Partner {
-        /// The partner's id.
+    /// A partner's own system, by an API key.
+    Key {
+        /// The key's id.
         id: String,
+        /// The partner's id.
+        partner: String,
+        /// What the key was made for.
+        scopes: Scopes,
     },
-    /// An end user of a partner.
+    /// An end user, logged in.
     User {
         /// The user's id.
         id: String,
         /// Their partner's id.
         partner: String,
+        /// Was a second factor given within the last minutes?
+        stepped_up: bool,
     },
-    /// One of us.
-    Operator {
-        /// A person id.
+    /// One of a partner's people, or of ours, logged in with a second factor.
+    Person {
+        /// A person id, as batches and policies spell it.
         id: String,
+        /// Whose.
+        tenant: Tenant,
+        /// What they do here.
+        roles: Roles,
+        /// Was a second factor given within the last minutes?
+        stepped_up: bool,
     },
 }
 
@@ -35,28 +77,32 @@ impl Caller {
     /// The id alone.
     pub fn id(&self) -> &str {
         match self {
-            Self::Partner { id } | Self::User { id, .. } | Self::Operator { id } => id,
+            Self::Key { id, .. } | Self::User { id, .. } | Self::Person { id, .. } => id,
         }
     }
 
-    /// May this caller see and move this user's money? Operators may see everyone's.
-    pub fn may_act_for(&self, user: &str, partner: &str) -> bool {
+    /// Whose idempotency keys it uses: a partner's survive the rotation of its API keys.
+    pub fn idempotency_owner(&self) -> String {
         match self {
-            Self::Partner { id } => id == partner,
-            Self::User { id, .. } => id == user,
-            Self::Operator { .. } => true,
+            Self::Key { partner, .. } => format!("partner:{partner}"),
+            Self::User { .. } | Self::Person { .. } => self.to_string(),
         }
+    }
+
+    /// Is it one of the house's people?
+    pub const fn is_house(&self) -> bool {
+        matches!(self, Self::Person { tenant: Tenant::House, .. })
     }
 }
 
 impl fmt::Display for Caller {
-    /// `operator:alice`, as transitions and audit rows name people.
+    /// `person:alice`, as transitions and audit rows name whoever did something.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = match self {
-            Self::Partner { .. } => "partner",
+        let kind = match self {
+            Self::Key { .. } => "key",
             Self::User { .. } => "user",
-            Self::Operator { .. } => "operator",
+            Self::Person { .. } => "person",
         };
-        write!(f, "{role}:{}", self.id())
+        write!(f, "{kind}:{}", self.id())
     }
 }

@@ -3,7 +3,7 @@
 //! Inserts say whether they inserted, so that a repeat is an answer and not a failed statement (PostgreSQL
 //! gives up a transaction after one).
 
-use super::Caller;
+use super::{Caller, HOUSE, Role, Scope, Tenant};
 use crate::clock::UnixMillis;
 use crate::db::Db;
 
@@ -22,9 +22,15 @@ pub async fn caller_of(db: &mut Db, token_digest: &str) -> Result<Option<Caller>
     .fetch_optional(db)
     .await?;
     Ok(row.and_then(|(role, id, partner)| match (role.as_str(), partner) {
-        ("operator", _) => Some(Caller::Operator { id }),
-        ("partner", _) => Some(Caller::Partner { id }),
-        ("user", Some(partner)) => Some(Caller::User { id, partner }),
+        ("operator", _) => {
+            let roles = Role::ALL.into_iter().collect();
+            Some(Caller::Person { id, tenant: Tenant::of(HOUSE), roles, stepped_up: true })
+        }
+        ("partner", _) => {
+            let scopes = Scope::ALL.into_iter().collect();
+            Some(Caller::Key { id: id.clone(), partner: id, scopes })
+        }
+        ("user", Some(partner)) => Some(Caller::User { id, partner, stepped_up: true }),
         _ => None,
     }))
 }

@@ -4,7 +4,7 @@ use super::OpeningRefusal;
 use crate::api::idempotency::once;
 use crate::api::{ApiError, Once, RequestId};
 use crate::app::App;
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,7 +33,7 @@ async fn opening_capital(
     RequestId(request_id): RequestId,
     Once { body, ticket }: Once<OpeningCapital>,
 ) -> Result<Response, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::ManagePartners)?;
     let (who, settings) = (caller.to_string(), app.clone());
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {

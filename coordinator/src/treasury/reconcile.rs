@@ -12,7 +12,7 @@ use crate::deposits;
 use crate::ledger::reconcile::{SignedBase, difference, reserve_base};
 use crate::ledger::store::{self, ReserveBalance};
 use crate::ledger::{AssetCode, LedgerError};
-use crate::people::Caller;
+use crate::people::{Caller, Permission};
 use airlock_shared::{Address, BaseUnits, Network};
 use axum::extract::State;
 use axum::routing::get;
@@ -75,7 +75,7 @@ pub fn router() -> Router<App> {
 }
 
 async fn report(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.operator()?;
+    caller.house(Permission::SeeOperations)?;
     let reports = reconcile(&app).await?;
     let agrees = reports.iter().all(NetworkReport::agrees);
     let networks: Vec<Value> = reports.iter().map(shown).collect();

@@ -10,15 +10,15 @@ use crate::audit;
 use crate::ledger::Unit;
 use crate::people::Caller;
 
-/// An operator approves `revision`; the withdrawal is queued in the same commit.
+/// An approver approves `revision`; the withdrawal is queued in the same commit.
 pub async fn approve(
     unit: &mut Unit,
     found: &Withdrawal,
     revision: i64,
-    operator: &str,
+    approver: &str,
     request_id: &str,
 ) -> Result<(), WithdrawalError> {
-    let who = Caller::Operator { id: operator.to_owned() }.to_string();
+    let who = format!("person:{approver}");
     if found.requested_by == who {
         return Err(WithdrawalError::OwnRequest { id: found.id.clone(), who });
     }
@@ -27,7 +27,7 @@ pub async fn approve(
         return Err(WithdrawalError::Revision { id, revision: present, named: revision });
     }
     let now = unit.now();
-    if !store::insert_approval(unit.db(), &found.id, operator, revision, now).await? {
+    if !store::insert_approval(unit.db(), &found.id, approver, revision, now).await? {
         return Ok(());
     }
     let why = format!("revision {revision} approved");

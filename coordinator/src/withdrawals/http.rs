@@ -3,18 +3,18 @@
 //! Each handler parses, finds what the caller may see (a foreign withdrawal is a missing one) and calls the step;
 //! changes happen in the writer's commit, requests under an idempotency key.
 
+use super::approval;
 use super::attempts::{self, Attempt};
 use super::request::{self, Asked, Requester};
 use super::state::State as Stands;
 use super::store::{self, Filter, Transition, Withdrawal};
-use super::{WithdrawalError, approval};
 use crate::api::auth::user_named;
 use crate::api::idempotency::once;
 use crate::api::{ApiError, Body, Once, Query, RequestId, moment};
 use crate::app::App;
 use crate::db::Db;
 use crate::ledger::Assets;
-use crate::people::Caller;
+use crate::people::{Caller, Permission, Reach};
 use airlock_shared::Network;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -54,7 +54,8 @@ async fn create(
     once_body: Once<Create>,
 ) -> Result<Response, ApiError> {
     let Once { body, ticket } = once_body;
-    let (user, partner) = user_named(&app, &caller, body.user.as_deref()).await?;
+    let reach = caller.may(Permission::RequestWithdrawal)?;
+    let (user, partner) = user_named(&app, &reach, body.user.as_deref()).await?;
     let asked =
         Asked { network: body.network, asset: body.asset, to: body.to, amount: body.amount, memo: body.memo };
     let requester = Requester { partner, user, who: caller.to_string() };
@@ -86,7 +87,7 @@ async fn list(
     caller: Caller,
     Query(query): Query<List>,
 ) -> Result<Json<Value>, ApiError> {
-    let (filter, audience) = (filter(&caller, query)?, Audience::of(&caller));
+    let (filter, audience) = (filter(caller.may(Permission::SeeMoney)?, query)?, Audience::of(&caller));
     let mut db = app.db.reader().await?;
     let rows = store::list(&mut db, &filter).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == filter.limit);
@@ -96,12 +97,12 @@ async fn list(
     Ok(Json(json!({ "withdrawals": rows, "next": next })))
 }
 
-fn filter(caller: &Caller, query: List) -> Result<Filter, ApiError> {
+fn filter(reach: Reach, query: List) -> Result<Filter, ApiError> {
     let bad = |what: &str| ApiError::bad_request("bad_query", what.to_owned());
-    let (partner, own) = match caller {
-        Caller::Operator { .. } => (String::new(), None),
-        Caller::Partner { id } => (id.clone(), None),
-        Caller::User { id, partner } => (partner.clone(), Some(id.clone())),
+    let (partner, own) = match reach {
+        Reach::All => (String::new(), None),
+        Reach::Partner(id) => (id, None),
+        Reach::User { id, partner } => (partner, Some(id)),
     };
     let state = query.state.unwrap_or_default();
     if !state.is_empty() && Stands::from_name(&state).is_none() {
@@ -131,7 +132,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let mut db = app.db.reader().await?;
-    let found = visible(&mut db, &caller, &id).await?;
+    let found = visible(&mut db, &caller.may(Permission::SeeMoney)?, &id).await?;
     Ok(Json(with_history(&app, &mut db, &found, Audience::of(&caller)).await?))
 }
 
@@ -148,14 +149,13 @@ async fn approve(
     Path(id): Path<String>,
     Body(body): Body<Approve>,
 ) -> Result<Json<Value>, ApiError> {
-    let operator = caller.operator()?.to_owned();
-    let wanted = id.clone();
+    let reach = caller.may(Permission::ApproveWithdrawal)?;
+    let (approver, wanted) = (caller.id().to_owned(), id.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
-                let found =
-                    store::find(unit.db(), &wanted).await?.ok_or(WithdrawalError::NotFound { id: wanted })?;
-                approval::approve(unit, &found, body.revision, &operator, &request_id).await?;
+                let found = visible(unit.db(), &reach, &wanted).await?;
+                approval::approve(unit, &found, body.revision, &approver, &request_id).await?;
                 Ok::<_, ApiError>(())
             })
         })
@@ -169,11 +169,12 @@ async fn cancel(
     RequestId(request_id): RequestId,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
+    let reach = caller.may(Permission::RequestWithdrawal)?;
     let (by, wanted) = (caller.clone(), id.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
-                let found = visible(unit.db(), &by, &wanted).await?;
+                let found = visible(unit.db(), &reach, &wanted).await?;
                 approval::cancel(unit, &found, &by, &request_id).await?;
                 Ok::<_, ApiError>(())
             })
@@ -182,26 +183,23 @@ async fn cancel(
     show(State(app), caller, Path(id)).await
 }
 
-/// The withdrawal, if the caller may see it.
-async fn visible(db: &mut Db, caller: &Caller, id: &str) -> Result<Withdrawal, ApiError> {
-    let found = store::find(db, id).await?.filter(|row| caller.may_act_for(&row.user, &row.partner));
+/// The withdrawal, if it is within reach.
+async fn visible(db: &mut Db, reach: &Reach, id: &str) -> Result<Withdrawal, ApiError> {
+    let found = store::find(db, id).await?.filter(|row| reach.covers(&row.user, &row.partner));
     found.ok_or_else(|| ApiError::not_found("withdrawal"))
 }
 
 /// Who reads an answer. Item ids are a sequence over all partners, and batches and operators are the house's
-/// own, so only operators see them.
+/// own, so only the house sees them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Audience {
-    Operator,
+    House,
     Partner,
 }
 
 impl Audience {
     const fn of(caller: &Caller) -> Self {
-        match caller {
-            Caller::Operator { .. } => Self::Operator,
-            Caller::Partner { .. } | Caller::User { .. } => Self::Partner,
-        }
+        if caller.is_house() { Self::House } else { Self::Partner }
     }
 }
 
@@ -231,7 +229,7 @@ fn shown(assets: &Assets, row: &Withdrawal, audience: Audience) -> Result<Value,
         "amount_base": row.amount_base, "memo": row.memo,
         "made_at": moment(row.made_at), "changed_at": moment(row.changed_at),
     });
-    if audience == Audience::Operator {
+    if audience == Audience::House {
         value["item_id"] = json!(row.item_id.number().to_string());
         value["batch_id"] = json!(row.batch_id);
     }
@@ -243,9 +241,9 @@ fn shown_transition(step: &Transition, audience: Audience) -> Value {
         "number": step.number, "from": step.from, "to": step.to, "event": step.event,
         "at": moment(step.at_ms),
     });
-    let by_operator = step.who.starts_with("operator:");
+    let by_operator = step.who.starts_with("person:");
     match audience {
-        Audience::Operator => {
+        Audience::House => {
             value["who"] = json!(step.who);
             value["why"] = json!(step.why);
         }
@@ -261,7 +259,7 @@ fn shown_attempt(attempt: &Attempt, audience: Audience) -> Value {
         "included_height": attempt.included_height, "fee_base": attempt.fee_base,
         "made_at": moment(attempt.made_at), "changed_at": moment(attempt.changed_at),
     });
-    if audience == Audience::Operator {
+    if audience == Audience::House {
         value["batch_id"] = json!(attempt.batch_id);
     }
     value

@@ -181,7 +181,7 @@ pub struct Requester {
     pub partner: String,
     /// Whose money.
     pub user: String,
-    /// `user:…`, `partner:…` or `operator:…`.
+    /// `user:…`, `key:…` or `person:…`.
     pub who: String,
 }
 

@@ -23,7 +23,7 @@ pub struct Withdrawal {
     pub partner: String,
     /// Whose money.
     pub user: String,
-    /// `user:…`, `partner:…` or `operator:…`.
+    /// `user:…`, `key:…` or `person:…`.
     pub requested_by: String,
     /// Where it is paid.
     pub network: Network,

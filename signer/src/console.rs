@@ -1,7 +1,7 @@
 //! The person at the terminal, or the script in their place.
 //!
 //! Called by the commands for passphrases, words and answers. What must stay true: passphrases are never
-//! echoed and come from nowhere but the terminal, a private file or a descriptor; without a terminal a
+//! echoed, not even by a terminal that is fast, and come from nowhere but the terminal, a private file or a descriptor; without a terminal a
 //! question that has no scripted answer is an error, never a guess; results go to standard output and
 //! everything else to standard error, so that `--json` output is one document.
 
@@ -9,6 +9,7 @@ use crate::args::Options;
 use crate::failure::{Exit, Failure};
 use crate::home::open_private;
 use crate::secret::Passphrase;
+use crate::terminal::lines::{Echo, Lines};
 use crate::vault::shares::MAX_TEXT_BYTES;
 use airlock_shared::{Digest, words};
 use rustix::fs::OFlags;
@@ -35,9 +36,20 @@ pub struct Console {
 
 /// How often a person may type the eight words.
 const WORD_TRIES: usize = 3;
+/// Asks for a hidden answer again.
+const ONCE_MORE: &str = "Once more: ";
 
 fn no_terminal(what: &str) -> Failure {
     Failure::usage(format!("there is no terminal to ask for {what}; --help names the option that gives it"))
+}
+
+/// The terminal, its echo off.
+fn hidden(what: &str) -> Result<Lines, Failure> {
+    Lines::hidden().map_err(|_| no_terminal(what))
+}
+
+fn differ() -> Failure {
+    Failure::new(Exit::Vault, "passphrase", "the two passphrases differ")
 }
 
 impl Console {
@@ -106,8 +118,14 @@ impl Console {
 
     /// Words of a backup that a person types without seeing them.
     pub fn hidden_words(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
-        let typed = rpassword::prompt_password(prompt).map_err(|_| no_terminal("the words"))?;
-        Ok(Zeroizing::new(typed))
+        hidden("the words")?.ask(prompt, Echo::Hidden)
+    }
+
+    /// The same of a passphrase that nobody could find again if it were mistyped: both times must be alike.
+    pub fn hidden_words_twice(&self, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+        let lines = hidden("the words")?;
+        let first = lines.ask(prompt, Echo::Hidden)?;
+        if *first == *lines.ask(ONCE_MORE, Echo::Hidden)? { Ok(first) } else { Err(differ()) }
     }
 
     /// Words of a backup from a private file.
@@ -238,8 +256,8 @@ impl SpendingAnswer {
 fn read(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {
     match source {
         Source::Terminal => {
-            let typed = rpassword::prompt_password(prompt).map_err(|_| no_terminal("the passphrase"))?;
-            Ok(Passphrase::new(typed)?)
+            let mut typed = hidden("the passphrase")?.ask(prompt, Echo::Hidden)?;
+            Ok(Passphrase::new(std::mem::take(&mut typed))?)
         }
         Source::File(path) => {
             let failed = |error| Failure::new(Exit::Vault, "passphrase", error);
@@ -278,9 +296,14 @@ fn secret_text(file: File, name: &str, most: usize) -> Result<Zeroizing<String>,
 }
 
 fn read_twice(source: &Source, prompt: &str) -> Result<Passphrase, Failure> {
-    let first = read(source, prompt)?;
-    if *source == Source::Terminal && !first.matches(&read(source, "Once more: ")?) {
-        return Err(Failure::new(Exit::Vault, "passphrase", "the two passphrases differ"));
+    if *source != Source::Terminal {
+        return read(source, prompt);
     }
-    Ok(first)
+    let lines = hidden("the passphrase")?;
+    let ask = |question| -> Result<Passphrase, Failure> {
+        let mut typed = lines.ask(question, Echo::Hidden)?;
+        Ok(Passphrase::new(std::mem::take(&mut typed))?)
+    };
+    let first = ask(prompt)?;
+    if first.matches(&ask(ONCE_MORE)?) { Ok(first) } else { Err(differ()) }
 }

@@ -8,6 +8,7 @@
 
 pub mod ending;
 mod keys;
+pub mod lines;
 pub mod show;
 
 pub use keys::Key;

@@ -78,16 +78,6 @@ impl Seat {
         self.ours.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Types what nobody may see, once the terminal has stopped showing what is typed.
-    fn press_unseen(&mut self, keys: &str) {
-        let until = Instant::now() + PATIENCE;
-        while tcgetattr(&self.theirs).unwrap().local_modes.contains(LocalModes::ECHO) {
-            assert!(Instant::now() < until, "what is typed is still shown: {}", self.seen);
-            self.read();
-        }
-        self.press(keys);
-    }
-
     /// The exit code; screen and modes must be what they were.
     fn end(&mut self) -> i32 {
         let code = self.exit();
@@ -217,21 +207,76 @@ fn typed_dice_are_judged_on_the_screen_and_may_be_typed_again() {
     assert_eq!(seat.end(), 3);
 }
 
+/// Hidden questions want a terminal that is the session's own.
+const OWN: [&str; 3] = ["setsid", "--ctty", "--wait"];
+const IMPORT: &str = "wallet import --network eip155:31337 --label old";
+/// With its line end.
+const KEY: &str = "05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4\n";
+
 #[test]
 fn a_typed_key_is_kept_only_if_its_address_is_known_again() {
     let desk = Desk::with_vault("dev");
-    // Hidden prompts want a terminal that is the session's own.
-    let own = ["setsid", "--ctty", "--wait"];
-    let import = "wallet import --network eip155:31337 --label old";
     for (answered, exit) in [("n\n", 3), ("y\n", 0)] {
-        let mut seat = Seat::take(&desk, &own, import);
+        let mut seat = Seat::take(&desk, &OWN, IMPORT);
         seat.expect("64 hex digits");
-        seat.press_unseen("05a4d3eb46c742cb8850440145ce70cbc80b59f891cf5f50fd3e9c280b50c4e4\n");
+        seat.press(KEY);
         let page = seat.expect("that you expect?").to_lowercase();
         assert!(page.contains("0x460121576cc7df020759730751f92bd62fd78dd6") && !page.contains("05a4d3eb"));
         seat.press(answered);
         assert_eq!(seat.exit(), exit);
         let told = desk::answer(&desk.run("wallet list"));
         assert_eq!(told["imported"].as_array().unwrap().len(), usize::from(exit == 0));
+    }
+}
+
+#[test]
+fn what_is_pasted_at_the_sight_of_a_hidden_question_is_never_shown() {
+    let desk = Desk::with_vault("dev");
+    // Whatever the program does behind the question, it does late.
+    let late =
+        [&OWN[..], &["strace", "-f", "-o", "/dev/null", "-e", "inject=write:delay_exit=300000"]].concat();
+    let mut seat = Seat::take(&desk, &late, IMPORT);
+    seat.expect("64 hex digits");
+    seat.press(KEY);
+    let page = seat.expect("that you expect?");
+    assert!(!page.contains("05a4d3eb"), "{page}");
+    seat.press("n\n");
+    assert_eq!(seat.exit(), 3);
+}
+
+#[test]
+fn what_is_pasted_beyond_a_hidden_answer_is_not_shown_and_answers_no_other_question() {
+    let desk = Desk::with_vault("dev");
+    let mut seat = Seat::take(&desk, &OWN, IMPORT);
+    seat.expect("64 hex digits");
+    seat.press(&format!("{KEY}yes\nbeyond\n"));
+    let mut page = seat.expect("that you expect?");
+    (0..5).for_each(|_| seat.read());
+    assert!(seat.child.try_wait().unwrap().is_none(), "nobody has answered: {}", seat.seen);
+    seat.press("n\n");
+    assert_eq!(seat.exit(), 3);
+    page.push_str(&seat.seen);
+    assert!(!page.contains("05a4d3eb") && !page.contains("yes") && !page.contains("beyond"), "{page}");
+}
+
+#[test]
+fn a_request_to_end_at_a_hidden_question_gives_the_terminal_back() {
+    let desk = Desk::with_vault("dev");
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut seat = Seat::take(&desk, &OWN, IMPORT);
+        seat.expect("64 hex digits");
+        kill_process(Pid::from_child(&seat.child), signal).unwrap();
+        assert_eq!(seat.exit(), 3, "{}", seat.seen);
+    }
+    for key in ["\x03", "\x1c", "\x04"] {
+        let mut seat = Seat::take(&desk, &OWN, IMPORT);
+        seat.expect("64 hex digits");
+        seat.press(&format!("half of it{key}"));
+        // In the middle of a line, the end of a file only hands over what there is.
+        if key == "\x04" {
+            seat.press(key);
+        }
+        assert_eq!(seat.exit(), 3, "{}", seat.seen);
+        assert!(!seat.seen.contains("half"));
     }
 }

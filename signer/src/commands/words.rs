@@ -270,11 +270,7 @@ fn of_slip39(mut text: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> 
 }
 
 fn asked_twice(place: &Place, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let first = place.console.hidden_words(&format!("{what} (not shown): "))?;
-    if *first == *place.console.hidden_words("Once more: ")? {
-        return Ok(first);
-    }
-    Err(Failure::new(Exit::Vault, "passphrase", "the two passphrases differ"))
+    place.console.hidden_words_twice(&format!("{what} (not shown): "))
 }
 
 /// Words are shown to people and typed by people.

@@ -1,8 +1,8 @@
 //! A request to end (`kill`, a session that closes) that comes while a screen is ours.
 //!
-//! Used by the screens (`Terminal`, `Stage`), which would otherwise be ended with the terminal raw, or with secret words
-//! standing on it. What must stay true: while a screen stands, a request is noted, and the screen leaves as by a key; at
-//! any other time the process ends at once, as if there were no handler.
+//! Used by the screens (`Terminal`, `Stage`) and by hidden questions (`Lines`), which would otherwise be ended with the
+//! terminal raw, the echo off, or secret words standing there. What must stay true: while one stands, a request is noted,
+//! and it leaves as by a key; at any other time the process ends at once, as if there were no handler.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;

@@ -13,7 +13,7 @@ pub const MAGIC: [u8; 4] = *b"AIRL";
 
 /// Every kind of document by number and name, those of the signer's own files included: no number and no name
 /// stands for two. A test compares the list with the sources.
-pub const KINDS: [(u8, &str); 12] = [
+pub const KINDS: [(u8, &str); 14] = [
     (1, "airlock bundle"),
     (2, "airlock reply"),
     (3, "airlock approval request"),
@@ -26,6 +26,8 @@ pub const KINDS: [(u8, &str); 12] = [
     (10, "airlock address proof"),
     (11, "airlock roster"),
     (12, "airlock state backup"),
+    (13, "airlock liabilities"),
+    (14, "airlock inclusion proof"),
 ];
 
 /// A document that may stand alone in a file or a QR transfer.

@@ -23,6 +23,7 @@ pub mod id;
 pub mod identity;
 pub mod journal;
 pub mod ledger;
+pub mod liabilities;
 pub mod memory;
 pub mod network;
 pub mod policy;

@@ -149,17 +149,20 @@ fn interfaces(seen: &Machine) -> Finding {
 }
 
 fn memory_lock(seen: &Machine, protection: Protection) -> Finding {
-    let limit = getrlimit(Resource::Memlock).current;
-    let found = match (protection.locked, limit) {
-        (Locked::Everything, _) => {
+    let found = match protection.locked {
+        Locked::Everything => {
             return Finding::fine("memory_lock", "this program's memory stays out of swap");
         }
-        (Locked::Secrets, Some(limit)) => {
+        Locked::Secrets { limit_bytes: Some(limit) } => {
             format!("secrets are locked, the rest of memory is not: the limit is {limit} bytes")
         }
-        (Locked::Secrets, None) => "secrets are locked, the rest of memory could not be".to_owned(),
-        (Locked::Nothing, Some(limit)) => format!("secrets are not locked, the limit is {limit} bytes"),
-        (Locked::Nothing, None) => "memory could not be locked".to_owned(),
+        Locked::Secrets { limit_bytes: None } => {
+            "secrets are locked, the rest of memory could not be".to_owned()
+        }
+        Locked::Nothing => match getrlimit(Resource::Memlock).current {
+            Some(limit) => format!("secrets are not locked, the limit is {limit} bytes"),
+            None => "memory could not be locked".to_owned(),
+        },
     };
     let advice = "`ulimit -l unlimited` (memlock in /etc/security/limits.conf)";
     match &seen.swaps {

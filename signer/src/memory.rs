@@ -2,8 +2,9 @@
 //! by others, pages of secrets locked, freed memory and used stacks overwritten.
 //!
 //! `protect` is called once, first thing in `main`, before a passphrase is read; `start_workers` in the sandbox,
-//! before keys are opened; `forget` whenever secrets have been used. What must stay true: failure to forbid dumps is an error; what could not be locked is
-//! said on the start line, because an unprivileged account often may not, and a lie would be worse.
+//! before keys are opened; `forget` whenever secrets have been used; `unlocked` at the end. What must stay true: failure
+//! to forbid dumps is an error; the start line promises no more than the limits, because an unprivileged account often
+//! may lock little and a lie would be worse; secrets that went beyond them are told at the end.
 //! `raw` is the one module of this crate with `unsafe`.
 
 mod raw;
@@ -27,8 +28,12 @@ pub struct Protection {
 pub enum Locked {
     /// All memory, present and future.
     Everything,
-    /// The pages that secrets are kept in. Copies that last for a calculation, on a stack, are not.
-    Secrets,
+    /// The pages that secrets are kept in, as far as the limit goes. Copies that last for a calculation, on a
+    /// stack, are not.
+    Secrets {
+        /// What this account may lock, in bytes; `None` where there is no limit.
+        limit_bytes: Option<u64>,
+    },
     /// Nothing: the limits of this account do not even allow single pages.
     Nothing,
 }
@@ -43,12 +48,12 @@ pub fn protect() -> Result<Protection, MemoryError> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(MemoryError)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(MemoryError)?;
     // With a small limit MCL_FUTURE would make the key derivation's own memory fail.
-    let unlimited = getrlimit(Resource::Memlock).current.is_none();
+    let limit_bytes = getrlimit(Resource::Memlock).current;
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-    let locked = if unlimited && mlockall(flags).is_ok() {
+    let locked = if limit_bytes.is_none() && mlockall(flags).is_ok() {
         Locked::Everything
-    } else if Secret::new([0_u8; 32]).is_locked() {
-        Locked::Secrets
+    } else if raw::is_lockable() {
+        Locked::Secrets { limit_bytes }
     } else {
         Locked::Nothing
     };
@@ -58,12 +63,27 @@ pub fn protect() -> Result<Protection, MemoryError> {
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no core dumps, no tracing; ")?;
-        f.write_str(match self.locked {
-            Locked::Everything => "memory locked",
-            Locked::Secrets => "secrets locked in memory",
-            Locked::Nothing => "secrets NOT locked in memory (raise the memlock limit, or run without swap)",
-        })
+        match self.locked {
+            Locked::Everything => f.write_str("memory locked"),
+            Locked::Secrets { limit_bytes: None } => f.write_str("pages of secrets locked"),
+            Locked::Secrets { limit_bytes: Some(limit) } => {
+                write!(f, "pages of secrets locked, up to {} KiB", limit >> 10)
+            }
+            Locked::Nothing => {
+                f.write_str("secrets NOT locked in memory (raise the memlock limit, or run without swap)")
+            }
+        }
     }
+}
+
+/// What is to be said at the end, if there were secrets that the limits did not allow to lock.
+pub fn unlocked() -> Option<String> {
+    let count = raw::unlocked();
+    (count > 0).then(|| {
+        format!(
+            "secrets of this run NOT locked in memory: {count}; raise the memlock limit, or run without swap"
+        )
+    })
 }
 
 /// Deeper than any calculation here goes, and less than the smallest stack of ours.

@@ -62,7 +62,7 @@ fn carry_out(line: CommandLine) -> Result<(), Failure> {
     };
     let accept_network = line.options.accept_network;
     let place = Place { root, console, protection, accept_network, rules: Cell::new(None) };
-    match line.command {
+    let ended = match line.command {
         Command::Init(args) => init::run(&place, &args),
         Command::Restore(args) => restore::run(&place, &args),
         Command::Identity => identity::run(&place),
@@ -81,7 +81,11 @@ fn carry_out(line: CommandLine) -> Result<(), Failure> {
         Command::Genesis { action } => genesis::run(&place, &action),
         Command::Doctor => doctor::run(&place),
         Command::Audit(args) => audit::run(&place, &args),
+    };
+    if let Some(shortfall) = memory::unlocked() {
+        place.console.note(shortfall);
     }
+    ended
 }
 
 /// Where a command works, and with whom it talks.

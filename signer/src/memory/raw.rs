@@ -2,7 +2,7 @@
 //! what it is given back. No crate does the first without `unsafe` of ours.
 //!
 //! Used by `secret`, `keys` and the vault for what outlives a calculation, and by `main` for the heap. What
-//! must stay true: a page of secrets is locked where the limits allow it, excluded from dumps, empty in a
+//! must stay true: a page of secrets is locked where the limits allow it and counted where they do not, excluded from dumps, empty in a
 //! child process, and overwritten before it is given back; a freed block is overwritten whatever it held,
 //! so that buffers inside libraries are covered too.
 #![allow(unsafe_code, reason = "mmap, mlock, madvise and a heap of our own have no safe form")]
@@ -12,10 +12,28 @@ use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use zeroize::Zeroize as _;
 
 /// Smaller pages than this exist nowhere; the kernel rounds up.
 const PAGE_BYTES: usize = 4_096;
+
+/// How many secrets of this process were not locked.
+static UNLOCKED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many secrets of this process the limits have not allowed to keep out of swap.
+pub fn unlocked() -> usize {
+    UNLOCKED.load(Ordering::Relaxed)
+}
+
+/// May a page be locked at all? Tried on one without a secret.
+pub fn is_lockable() -> bool {
+    let locked = Secret::new([0_u8; 32]).locked;
+    if !locked {
+        UNLOCKED.fetch_sub(1, Ordering::Relaxed);
+    }
+    locked
+}
 
 /// A value on memory pages of its own, for secrets. Moving it moves a pointer and leaves no copy behind.
 /// No `Debug`, no `Clone`.
@@ -51,13 +69,17 @@ impl<T> Secret<T> {
             let _ = madvise(start, bytes, Advice::LinuxWipeOnFork);
             mlock(start, bytes).is_ok()
         };
+        if !locked {
+            UNLOCKED.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: the mapping is writable, large enough, aligned to a page, and holds no value yet.
         unsafe { place.as_ptr().write(value) };
         Self { place, bytes, locked }
     }
 
     /// Did the limits allow to keep it out of swap?
-    pub const fn is_locked(&self) -> bool {
+    #[cfg(test)]
+    const fn is_locked(&self) -> bool {
         self.locked
     }
 }

@@ -12,6 +12,7 @@ use crate::db::{Database, DbError};
 use crate::deposits;
 use crate::ledger::{self, LedgerError, Writer};
 use crate::pairing::{CoordinatorKey, IdentityError};
+use crate::people::Directory;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub writer: Writer,
     /// The only source of time.
     pub clock: Clock,
+    /// Whose users are whose, remembered.
+    pub directory: Directory,
     /// The providers of every network; each is checked before its first answer counts.
     pub chains: Chains,
 }
@@ -74,7 +77,8 @@ impl App {
             .commit(move |unit| Box::pin(async move { ledger::store::pin_assets(unit.db(), &assets).await }))
             .await?;
         let chains = Chains::new(config.networks.iter().map(|network| network.chain_settings()))?;
-        Ok(Self(Arc::new(Shared { config, db, writer, clock, chains })))
+        let directory = Directory::new(db.clone());
+        Ok(Self(Arc::new(Shared { config, db, writer, clock, directory, chains })))
     }
 }
 

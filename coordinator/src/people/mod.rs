@@ -5,9 +5,11 @@
 //! missing one; an inactive person, user or partner has no access from the next request on.
 
 pub mod create;
+pub mod directory;
 pub mod permission;
 pub mod store;
 
+pub use directory::{Directory, Member};
 pub use permission::{Permission, Reach, Role, Roles, Scope, Scopes};
 
 use std::fmt;

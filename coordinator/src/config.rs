@@ -5,6 +5,7 @@
 //! address or an amount again. What must stay true: an unknown key or a bad value is refused with its name, the
 //! value and what was expected; provider and database URLs (they may hold credentials) are never printed.
 
+pub mod auth;
 pub mod file;
 
 use crate::chain::{self, Coin};
@@ -96,6 +97,8 @@ pub struct Config {
     pub networks: Vec<Arc<NetworkConfig>>,
     /// Batches.
     pub batch: BatchConfig,
+    /// Sessions, passwords, lock-out.
+    pub auth: auth::AuthConfig,
 }
 
 /// The HTTP server.
@@ -341,6 +344,7 @@ impl Config {
             assets: Arc::new(assets),
             networks,
             batch: file::batch(&file.batch)?,
+            auth: file.auth.checked()?,
         })
     }
 }

@@ -17,6 +17,8 @@ pub mod db;
 pub mod deposits;
 pub mod energy;
 pub mod export;
+pub mod home;
+pub mod keyfile;
 pub mod ledger;
 pub mod migrations;
 pub mod outbox;

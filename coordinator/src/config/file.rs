@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) writer: Writer,
     pub(super) log: Log,
     pub(super) batch: Batch,
+    pub(super) auth: super::auth::Auth,
     pub(super) asset: Vec<Asset>,
     #[serde(default)]
     pub(super) network: Vec<NetworkFile>,

@@ -13,7 +13,8 @@ use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A refusal on its way out.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -120,6 +121,26 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The one shape of a refusal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorShape {
+    /// What went wrong.
+    pub error: ErrorBody,
+}
+
+/// What a refusal says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// From the closed list: what programs decide by.
+    pub code: String,
+    /// What people read.
+    pub message: String,
+    /// May the very same request (with the same idempotency key) succeed later?
+    pub retryable: bool,
+    /// Of this request: the same as in the header `x-request-id`.
+    pub request_id: String,
+}
+
 /// Gives every refusal the one shape, those that axum makes itself included.
 pub(super) fn shape(response: Response, request_id: &str) -> Response {
     let status = response.status();
@@ -131,10 +152,13 @@ pub(super) fn shape(response: Response, request_id: &str) -> Response {
         None if status.is_server_error() => ApiError::internal(status),
         None => return response,
     };
-    let body = json!({ "error": {
-        "code": error.code, "message": error.message, "retryable": error.retryable, "request_id": request_id,
-    }});
-    let mut shaped = (error.status, Json(body)).into_response();
+    let body = ErrorBody {
+        code: error.code.to_owned(),
+        message: error.message,
+        retryable: error.retryable,
+        request_id: request_id.to_owned(),
+    };
+    let mut shaped = (error.status, Json(ErrorShape { error: body })).into_response();
     if error.status == StatusCode::UNAUTHORIZED {
         shaped.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -17,9 +17,19 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
 
 /// The header.
 pub const HEADER: &str = "idempotency-key";
+
+/// The header, for a handler's description: `params(IdempotencyKey)`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// Names this request for ever: the same key with the same request gives the stored answer.
+    #[param(rename = "idempotency-key", pattern = "^[!-~]{1,128}$", example = "order-4711")]
+    pub key: String,
+}
 
 /// A JSON body with its idempotency key and the digest of the whole request.
 #[derive(Clone, Debug)]

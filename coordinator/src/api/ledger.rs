@@ -3,78 +3,165 @@
 //! Reads only; amounts are exact decimal texts in the asset.
 
 use super::auth::user_named;
+use super::texts::{AddressText, Amount, AmountBase, AssetName, NetworkName, SignedAmount, Whole};
 use super::{ApiError, Query};
 use crate::app::App;
 use crate::ledger::{store, verify};
 use crate::people::{Caller, Permission};
 use airlock_shared::MinorUnits;
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// `/v1/balances`, `/v1/ledger/trial-balance`, `/v1/ledger/reserves`.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/v1/balances", get(balances))
-        .route("/v1/ledger/trial-balance", get(trial_balance))
-        .route("/v1/ledger/reserves", get(reserves))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(balances))
+        .routes(routes!(trial_balance))
+        .routes(routes!(reserves))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct OfUser {
+    /// For partners and staff: whose. A user asks for its own.
     user: Option<String>,
 }
 
+/// What a user has, over all networks.
+#[derive(Serialize, ToSchema)]
+struct Balances {
+    /// Whose.
+    user: String,
+    /// One per asset that ever moved.
+    balances: Vec<Balance>,
+}
+
+/// What a user has of one asset.
+#[derive(Serialize, ToSchema)]
+struct Balance {
+    #[schema(value_type = AssetName)]
+    asset: String,
+    /// Free to be spent.
+    #[schema(value_type = Amount)]
+    available: String,
+    /// Waiting in withdrawals, fees included.
+    #[schema(value_type = Amount)]
+    held: String,
+}
+
+/// A user's balances
+///
+/// One balance per asset, over all networks.
+#[utoipa::path(get, path = "/v1/balances", tag = "balances",
+    responses((status = 200, description = "What the user has", body = Balances)),
+    extensions(("x-airlock-permission" = json!("see_money"))))]
 async fn balances(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<OfUser>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Balances>, ApiError> {
     let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
     let mut db = app.db.reader().await?;
-    let mut shown = Vec::new();
+    let mut balances = Vec::new();
     for balance in store::balances_of(&mut db, &user).await? {
         let decimals = app.config.assets.decimals(&balance.asset).map_err(ApiError::internal)?;
-        shown.push(json!({
-            "asset": balance.asset, "available": balance.available.to_decimal(decimals),
-            "held": balance.held.to_decimal(decimals),
-        }));
+        balances.push(Balance {
+            asset: balance.asset.to_string(),
+            available: balance.available.to_decimal(decimals),
+            held: balance.held.to_decimal(decimals),
+        });
     }
-    Ok(Json(json!({ "user": user, "balances": shown })))
+    Ok(Json(Balances { user, balances }))
 }
 
-async fn trial_balance(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// Do debits and credits agree?
+#[derive(Serialize, ToSchema)]
+struct TrialBalance {
+    /// True when they agree for every asset.
+    balanced: bool,
+    assets: Vec<AssetTotal>,
+}
+
+/// The totals of one asset over all accounts.
+#[derive(Serialize, ToSchema)]
+struct AssetTotal {
+    #[schema(value_type = AssetName)]
+    asset: String,
+    #[schema(value_type = Amount)]
+    debit: String,
+    #[schema(value_type = Amount)]
+    credit: String,
+    #[schema(value_type = SignedAmount)]
+    difference: String,
+}
+
+/// The trial balance
+#[utoipa::path(get, path = "/v1/ledger/trial-balance", tag = "ledger",
+    responses((status = 200, description = "Totals per asset", body = TrialBalance)),
+    extensions(("x-airlock-permission" = json!("see_operations"))))]
+async fn trial_balance(State(app): State<App>, caller: Caller) -> Result<Json<TrialBalance>, ApiError> {
     caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let totals = verify::trial_balance(&mut db).await?;
     let balanced = totals.iter().all(|total| total.difference_minor() == 0);
-    let mut shown = Vec::new();
+    let mut assets = Vec::new();
     for total in totals {
         let decimals = app.config.assets.decimals(&total.asset).map_err(ApiError::internal)?;
         let text = |minor| MinorUnits::new(minor).to_decimal(decimals);
-        shown.push(json!({
-            "asset": total.asset, "debit": text(total.debit_minor), "credit": text(total.credit_minor),
-            "difference": text(total.difference_minor()),
-        }));
+        assets.push(AssetTotal {
+            asset: total.asset.to_string(),
+            debit: text(total.debit_minor),
+            credit: text(total.credit_minor),
+            difference: text(total.difference_minor()),
+        });
     }
-    Ok(Json(json!({ "balanced": balanced, "assets": shown })))
+    Ok(Json(TrialBalance { balanced, assets }))
 }
 
-async fn reserves(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// What the books say the wallets hold.
+#[derive(Serialize, ToSchema)]
+struct Reserves {
+    reserves: Vec<Reserve>,
+}
+
+/// One wallet's reserve of one asset.
+#[derive(Serialize, ToSchema)]
+struct Reserve {
+    #[schema(value_type = NetworkName)]
+    network: String,
+    #[schema(value_type = AddressText)]
+    wallet: String,
+    #[schema(value_type = AssetName)]
+    asset: String,
+    /// In the ledger's minor units.
+    #[schema(value_type = Whole)]
+    balance_minor: String,
+    /// What is left below one minor unit.
+    #[schema(value_type = AmountBase)]
+    dust_base: String,
+}
+
+/// The reserves in the books
+#[utoipa::path(get, path = "/v1/ledger/reserves", tag = "ledger",
+    responses((status = 200, description = "Per network, wallet and asset", body = Reserves)),
+    extensions(("x-airlock-permission" = json!("see_operations"))))]
+async fn reserves(State(app): State<App>, caller: Caller) -> Result<Json<Reserves>, ApiError> {
     caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
-    let shown: Vec<Value> = store::reserves(&mut db)
-        .await?
+    let found = store::reserves(&mut db).await?;
+    let reserves = found
         .into_iter()
-        .map(|reserve| {
-            json!({
-                "network": reserve.network, "wallet": reserve.wallet, "asset": reserve.asset,
-                "balance_minor": reserve.balance_minor.to_string(), "dust_base": reserve.dust_base,
-            })
+        .map(|reserve| Reserve {
+            network: reserve.network.to_string(),
+            wallet: reserve.wallet.to_string(),
+            asset: reserve.asset.to_string(),
+            balance_minor: reserve.balance_minor.to_string(),
+            dust_base: reserve.dust_base.to_string(),
         })
         .collect();
-    Ok(Json(json!({ "reserves": shown })))
+    Ok(Json(Reserves { reserves }))
 }

@@ -1,6 +1,6 @@
 //! The HTTP rim: routes merged from the capabilities, request ids, limits, and one error shape everywhere.
 //!
-//! `main.rs` serves [`router`]. A capability offers `fn router() -> Router<App>` with its routes under `/v1`; its
+//! `main.rs` serves [`router`]. A capability offers `fn router() -> OpenApiRouter<App>` with its routes under `/v1`; its
 //! handlers take [`Caller`](crate::people::Caller), [`Body`] or [`Once`] and answer `Result<_, ApiError>`. What
 //! must stay true: every answer carries `x-request-id`, and every refusal has the shape of `error.rs`, unknown routes,
 //! wrong methods, oversized bodies, time-outs and panics included.
@@ -10,6 +10,8 @@ pub mod error;
 pub mod health;
 pub mod idempotency;
 pub mod ledger;
+pub mod openapi;
+pub mod texts;
 
 pub use error::ApiError;
 pub use idempotency::Once;
@@ -17,27 +19,42 @@ pub use idempotency::Once;
 use crate::app::App;
 use crate::db::random_id;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use serde::de::DeserializeOwned;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use utoipa_axum::router::OpenApiRouter;
 
-/// Every route of the coordinator.
+/// Every capability's routes with their description. A plain `Router` joins with `.into()`, undescribed.
+pub fn capabilities() -> Vec<OpenApiRouter<App>> {
+    vec![
+        health::router(),
+        ledger::router(),
+        crate::withdrawals::http::router().into(),
+        crate::treasury::http::router(),
+        crate::treasury::reconcile::router().into(),
+        crate::deposits::http::router().into(),
+        crate::pairing::http::router().into(),
+        crate::batches::http::router().into(),
+    ]
+}
+
+/// Every route of the coordinator, and the document of all of them.
+pub fn described() -> (Router<App>, serde_json::Value) {
+    let all = capabilities().into_iter().fold(OpenApiRouter::default(), OpenApiRouter::merge);
+    let (routes, collected) = all.split_for_parts();
+    (routes, openapi::document(collected))
+}
+
+/// Every route of the coordinator, its own description included.
 pub fn router(app: App) -> Router {
-    let routes = Router::new()
-        .merge(health::router())
-        .merge(ledger::router())
-        .merge(crate::withdrawals::http::router())
-        .merge(crate::treasury::http::router())
-        .merge(crate::treasury::reconcile::router())
-        .merge(crate::deposits::http::router())
-        .merge(crate::pairing::http::router())
-        .merge(crate::batches::http::router());
-    with_rim(routes, app)
+    let (routes, document) = described();
+    with_rim(routes.merge(openapi::router(&document)), app)
 }
 
 /// Puts the rim around routes: fallbacks, limits, request ids, the error shape.
@@ -60,6 +77,19 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // `rim` puts it there for every request.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::internal("request id missing"))
+    }
+}
+
+/// The address of whoever asks, if the server knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<IpAddr>);
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(connected.map(|ConnectInfo(address)| address.ip())))
     }
 }
 

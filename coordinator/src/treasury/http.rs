@@ -1,49 +1,78 @@
 //! `POST /v1/treasury/opening-capital`, for operators, under an idempotency key.
 
 use super::OpeningRefusal;
-use crate::api::idempotency::once;
+use crate::api::idempotency::{IdempotencyKey, once};
+use crate::api::texts::{AddressText, AmountBase, AssetName, NetworkName};
 use crate::api::{ApiError, Once, RequestId};
 use crate::app::App;
 use crate::people::{Caller, Permission};
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The treasury's routes.
-pub fn router() -> Router<App> {
-    Router::new().route("/v1/treasury/opening-capital", post(opening_capital))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(opening_capital))
 }
 
-#[derive(Deserialize)]
+/// What a wallet held when the books were opened.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct OpeningCapital {
+struct OpeningCapitalWanted {
+    #[schema(value_type = NetworkName)]
     network: String,
+    /// One of the configured wallets.
+    #[schema(value_type = AddressText)]
     wallet: String,
+    #[schema(value_type = AssetName)]
     asset: String,
+    #[schema(value_type = AmountBase)]
     amount_base: String,
 }
 
+/// A booked opening.
+#[derive(Serialize, ToSchema)]
+struct OpeningCapital {
+    id: String,
+    #[schema(value_type = NetworkName)]
+    network: String,
+    #[schema(value_type = AddressText)]
+    wallet: String,
+    #[schema(value_type = AssetName)]
+    asset: String,
+    #[schema(value_type = AmountBase)]
+    amount_base: String,
+}
+
+/// Books a wallet's opening capital
+#[utoipa::path(post, path = "/v1/treasury/opening-capital", tag = "operations",
+    params(IdempotencyKey), request_body = OpeningCapitalWanted,
+    responses((status = 201, description = "Booked", body = OpeningCapital)),
+    extensions(("x-airlock-permission" = json!("manage_partners"))))]
 async fn opening_capital(
     State(app): State<App>,
     caller: Caller,
     RequestId(request_id): RequestId,
-    Once { body, ticket }: Once<OpeningCapital>,
+    Once { body, ticket }: Once<OpeningCapitalWanted>,
 ) -> Result<Response, ApiError> {
     caller.house(Permission::ManagePartners)?;
     let (who, settings) = (caller.to_string(), app.clone());
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
-            let OpeningCapital { network, wallet, asset, amount_base } = body;
+            let OpeningCapitalWanted { network, wallet, asset, amount_base } = body;
             let opening = super::check(&settings.config, &network, &wallet, &asset, &amount_base)?;
             super::open(unit, &opening, &request_id, &who, &request_id).await?;
-            Ok(json!({
-                "id": request_id, "network": opening.wallet.network(), "wallet": opening.wallet.to_string(),
-                "asset": opening.asset, "amount_base": opening.amount,
-            }))
+            Ok(OpeningCapital {
+                id: request_id,
+                network: opening.wallet.network().to_string(),
+                wallet: opening.wallet.to_string(),
+                asset: opening.asset.to_string(),
+                amount_base: opening.amount.to_string(),
+            })
         })
     })
     .await

@@ -1,0 +1,92 @@
+//! The API's description of itself: complete, without clashes, and true to the table of permissions.
+// A test that cannot set its stage has failed; saying so by a panic is its job.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use airlock_coordinator::api;
+use airlock_coordinator::api::openapi::{PUBLIC, permission_named};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every operation, as `get /v1/batches/{id}`.
+fn operations(document: &Value) -> Vec<(String, Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let items = paths.iter().flat_map(|(path, item)| {
+        item.as_object()
+            .unwrap()
+            .iter()
+            .map(move |(method, operation)| (format!("{method} {path}"), operation.clone()))
+    });
+    items.collect()
+}
+
+/// Every `$ref` below a value.
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(target)) = map.get("$ref") {
+                found.insert(target.clone());
+            }
+            map.values().for_each(|value| references(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_operation_names_a_permission_of_the_table_or_none() {
+    for (name, operation) in operations(&api::described().1) {
+        let permission = operation["x-airlock-permission"].as_str().unwrap_or_default();
+        assert!(
+            permission == PUBLIC || permission_named(permission).is_some(),
+            "{name}: x-airlock-permission is {permission:?}"
+        );
+    }
+}
+
+#[test]
+fn every_operation_has_a_group_a_summary_and_an_id_of_its_own() {
+    let document = api::described().1;
+    let groups: BTreeSet<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let mut ids = BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        let tags = operation["tags"].as_array().unwrap_or_else(|| panic!("{name}: no tag"));
+        assert!(tags.len() == 1 && groups.contains(tags[0].as_str().unwrap()), "{name}: {tags:?}");
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{name}: no summary");
+        assert!(ids.insert(operation["operationId"].to_string()), "{name}: {}", operation["operationId"]);
+    }
+}
+
+#[test]
+fn every_reference_of_the_document_leads_somewhere() {
+    let document = api::described().1;
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    for target in found {
+        assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target} leads nowhere");
+    }
+}
+
+#[test]
+fn no_two_capabilities_mean_different_things_by_one_schemas_name() {
+    let mut seen: BTreeMap<String, Value> = BTreeMap::new();
+    for router in api::capabilities() {
+        let document = serde_json::to_value(router.get_openapi()).unwrap();
+        for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+            let first = seen.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert_eq!(first, schema, "two types are called {name}: use #[schema(as = …)]");
+        }
+    }
+}
+
+#[test]
+fn bodies_that_are_read_refuse_unknown_fields() {
+    let document = api::described().1;
+    for (name, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let Some(target) = schema["$ref"].as_str() else { continue };
+        let schema = document.pointer(target.trim_start_matches('#')).unwrap();
+        assert_eq!(schema["additionalProperties"], false, "{name}: {target} lets unknown fields through");
+    }
+}

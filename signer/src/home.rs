@@ -218,7 +218,7 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
 }
 
 /// What [`replace_private`] is about to do. Tests record the steps and cut the power at any of them.
-#[cfg_attr(not(test), allow(dead_code, reason = "only tests look inside"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests look inside"))]
 enum Step<'a> {
     Remove(&'a Path),
     Create(&'a Path),
@@ -228,8 +228,8 @@ enum Step<'a> {
     SyncDirectory,
 }
 
+/// In tests the power may go.
 #[cfg(not(test))]
-#[allow(clippy::unnecessary_wraps, reason = "in tests the power may go")]
 fn step(_: Step<'_>) -> io::Result<()> {
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! serde_json reads the text and drives this; no tree of its own stands in between, which would take six times
 //! the memory. Called by `json` only. What must stay true: a document of the longest length, whatever is in it,
-//! takes less than 256 MiB; the first thing that is wrong is the one that is named.
+//! takes less than 256 MiB; the first thing that is wrong is the one that is named; fractions, exponents, negative
+//! numbers and null are refused, so that no document brings a float.
 
 use super::{Fault, MAX_DEPTH, Name, Node};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -78,6 +79,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         Err(self.not_an_integer(Some(number.into())))
     }
 
+    /// A float that a document brings ends here: spelled in the refusal, it never becomes a value.
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Node, E> {
         Err(self.not_an_integer(serde_json::Number::from_f64(number)))
     }

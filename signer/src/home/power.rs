@@ -1,4 +1,4 @@
-//! The power goes: what a replaced file may hold afterwards. For tests only.
+//! The power goes: what a replaced file may hold afterwards. Compiled for tests only, so it may stop at its own mistakes.
 //!
 //! `home::replace_private` announces each of its steps here. [`recorded`] keeps them, [`cut_at`] makes one
 //! of them and everything after it fail, and [`may_remain`] is a disk that keeps only what was synced: an

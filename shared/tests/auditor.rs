@@ -111,6 +111,33 @@ fn two_files_with_one_journal_number_are_a_fork() {
 }
 
 #[test]
+fn two_signers_on_one_account_nonce_are_named_with_the_first_file() {
+    // Both signers hold the hot wallet's key, each in a vault of its own.
+    let by = |seed: u8, item: u64, nonce: u64| {
+        let mut content = content(Network::EVM_DEV, 1);
+        content.batch_id = airlock_shared::BatchId::from_bytes([seed; 16]);
+        content.vault = Identity::of(&identity_key(seed)).fingerprint();
+        content.items[0].id = airlock_shared::ItemId::new(item);
+        content.items[0].account_nonce = Some(nonce);
+        let envelope = envelope(content);
+        let replies = vec![reply(&envelope, seed)];
+        SignedBatch { envelope, replies, transactions: Vec::new(), ..signed_batch(Network::EVM_DEV, 1) }
+    };
+    let mut folder = folder();
+    assert_eq!(add(&mut folder, 4, &by(1, 1_000, 70)), []);
+    let other = Identity::of(&identity_key(1));
+    let account = sample::hot(Network::EVM_DEV).address;
+    let doubled = Contradiction::Nonce { place: 0, account, nonce: 70, other, first: 4 };
+    assert_eq!(add(&mut folder, 5, &by(2, 1_006, 70)), [doubled]);
+    // The item is another finding, and another nonce is none.
+    let mut folder = self::folder();
+    assert_eq!(add(&mut folder, 4, &by(1, 1_000, 70)), []);
+    let item = airlock_shared::ItemId::new(1_000);
+    let doubled = Contradiction::Item { place: 0, item, other, first: 4 };
+    assert_eq!(add(&mut folder, 5, &by(2, 1_000, 71)), [doubled]);
+}
+
+#[test]
 fn a_receipt_whose_journal_ends_all_numbers_is_a_finding_and_no_overflow() {
     use airlock_shared::journal::{Chain, Entry, Event};
     let mut file = signed_batch(Network::TRON_DEV, 1);

@@ -36,6 +36,8 @@ create table transfers (
     kind text not null,
     reference text not null,
     made_at bigint not null,
+    note text,
+    made_by text,
     unique (kind, reference)
 );
 

@@ -8,6 +8,8 @@
 //! the writer's single connection belongs to `ledger::Writer`, and every change goes through `writer.commit`.
 //! Functions of a `store.rs` take `&mut Db`, so the same function serves both doors.
 
+pub(crate) mod rows;
+
 use crate::clock::UnixMillis;
 use crate::migrations::MIGRATIONS;
 use airlock_shared::Digest;

@@ -36,12 +36,28 @@ pub struct Posting {
     pub reference: String,
     /// At least one.
     pub moves: Vec<Move>,
+    /// A person's words about it, shown in histories.
+    pub note: Option<String>,
+    /// Who asked for it: `user:ID`, `partner:ID`, `person:ID`.
+    pub made_by: Option<String>,
 }
 
 impl Posting {
     /// An event without moves yet.
     pub fn new(kind: &'static str, reference: impl Into<String>) -> Self {
-        Self { kind, reference: reference.into(), moves: Vec::new() }
+        Self { kind, reference: reference.into(), moves: Vec::new(), note: None, made_by: None }
+    }
+
+    /// Adds a person's words, shown in histories. Its length and characters are the caller's to check.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// Says who asked for it.
+    pub fn made_by(mut self, who: impl Into<String>) -> Self {
+        self.made_by = Some(who.into());
+        self
     }
 
     /// Adds a move of ledger units.

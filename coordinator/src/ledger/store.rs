@@ -6,6 +6,7 @@
 use super::LedgerError;
 use super::account::Account;
 use super::asset::{AssetCode, Assets};
+use super::posting::Posting;
 use super::unit::{Entry, Hold};
 use crate::clock::UnixMillis;
 use crate::db::Db;
@@ -166,18 +167,19 @@ pub(super) async fn last_transfer(db: &mut Db) -> Result<i64, LedgerError> {
 pub(super) async fn insert_transfer(
     db: &mut Db,
     id: i64,
-    kind: &str,
-    reference: &str,
+    posting: &Posting,
     now: UnixMillis,
 ) -> Result<bool, LedgerError> {
     let done = sqlx::query(
-        "insert into transfers (id, kind, reference, made_at) values ($1, $2, $3, $4) \
+        "insert into transfers (id, kind, reference, made_at, note, made_by) values ($1, $2, $3, $4, $5, $6) \
          on conflict (kind, reference) do nothing",
     )
     .bind(id)
-    .bind(kind)
-    .bind(reference)
+    .bind(posting.kind)
+    .bind(&posting.reference)
     .bind(now)
+    .bind(posting.note.as_deref())
+    .bind(posting.made_by.as_deref())
     .execute(&mut *db)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -9,9 +9,10 @@ use super::LedgerError;
 use super::account::{Account, Side};
 use super::asset::{AssetCode, Assets};
 use super::posting::{Amount, Move, Posting};
+use super::standings;
 use super::store::{self, AccountRow};
 use crate::clock::UnixMillis;
-use crate::db::Db;
+use crate::db::{Db, Dialect};
 use airlock_shared::{BaseUnits, ItemId, MinorUnits, Scale};
 use sqlx::{Any, Transaction};
 use std::collections::HashMap;
@@ -32,12 +33,13 @@ pub struct Hold {
 
 /// The open transaction of a group, lent to one command.
 pub struct Unit {
-    db: Transaction<'static, Any>,
+    pub(super) db: Transaction<'static, Any>,
+    pub(super) dialect: Dialect,
     assets: Arc<Assets>,
     now: UnixMillis,
-    accounts: KnownAccounts,
+    pub(super) accounts: KnownAccounts,
     opened: Vec<Account>,
-    last_transfer: Option<i64>,
+    pub(super) last_transfer: Option<i64>,
     half_done: bool,
 }
 
@@ -47,11 +49,12 @@ pub(super) type KnownAccounts = HashMap<Account, i64>;
 impl Unit {
     pub(super) fn begin(
         db: Transaction<'static, Any>,
+        dialect: Dialect,
         assets: Arc<Assets>,
         now: UnixMillis,
         accounts: KnownAccounts,
     ) -> Self {
-        Self { db, assets, now, accounts, opened: Vec::new(), last_transfer: None, half_done: false }
+        Self { db, dialect, assets, now, accounts, opened: Vec::new(), last_transfer: None, half_done: false }
     }
 
     pub(super) fn into_parts(self) -> (Transaction<'static, Any>, KnownAccounts) {
@@ -63,7 +66,7 @@ impl Unit {
         &mut self.db
     }
 
-    /// When this group began, Unix milliseconds.
+    /// When this group began, Unix milliseconds; never earlier than the group before it in this process.
     pub const fn now(&self) -> UnixMillis {
         self.now
     }
@@ -101,8 +104,7 @@ impl Unit {
 
     async fn write(&mut self, posting: Posting) -> Result<(), LedgerError> {
         let transfer = self.next_transfer().await?;
-        if !store::insert_transfer(&mut self.db, transfer, posting.kind, &posting.reference, self.now).await?
-        {
+        if !store::insert_transfer(&mut self.db, transfer, &posting, self.now).await? {
             self.last_transfer = Some(transfer - 1);
             return Err(LedgerError::Repeated { kind: posting.kind, reference: posting.reference });
         }
@@ -194,7 +196,7 @@ impl Unit {
         Ok(false)
     }
 
-    async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         sqlx::query("release savepoint command").execute(&mut *self.db).await.map(|_| ())
     }
 
@@ -233,9 +235,14 @@ impl Unit {
             return Ok(*id);
         }
         let id = store::open_account(&mut self.db, account).await?;
+        self.remember(account, id);
+        Ok(id)
+    }
+
+    /// Remembers the row of an account that this command may have made.
+    pub(super) fn remember(&mut self, account: &Account, id: i64) {
         self.accounts.insert(account.clone(), id);
         self.opened.push(account.clone());
-        Ok(id)
     }
 
     /// Changes both balances of a move and says which entries record it.
@@ -287,13 +294,7 @@ impl Unit {
             return Ok(());
         }
         let row = store::account_row(&mut self.db, id).await?;
-        let asset = account.asset().clone();
-        if grows || account.may_be_negative() {
-            return Err(LedgerError::Overflow { account: account.kind(), asset });
-        }
-        let available = MinorUnits::new(row.balance_minor);
-        let owner = account.owner().to_owned();
-        Err(LedgerError::Insufficient { account: account.kind(), owner, asset, available, needed: amount })
+        Err(standings::refusal(account, grows, row.balance_minor, amount))
     }
 
     /// Changes an account that counts base units exactly; says by how many minor units, `None` if it does not.
@@ -402,7 +403,7 @@ fn shrink(row: AccountRow, base: BaseUnits, scale: Scale) -> Option<(AccountRow,
 }
 
 /// Refuses postings that make no sense, before anything is written.
-fn check(posting: &Posting) -> Result<(), LedgerError> {
+pub(super) fn check(posting: &Posting) -> Result<(), LedgerError> {
     let malformed =
         |what| Err(LedgerError::Malformed { kind: posting.kind, reference: posting.reference.clone(), what });
     if posting.moves.is_empty() {

@@ -1,14 +1,17 @@
 //! The one writer: gathers concurrent commands into one database transaction and answers after its commit.
 //!
-//! Called through [`Writer::commit`] by everything that changes state. Group commit: while one group is at the
-//! disk, the next gathers; each command runs under a savepoint, so one that fails leaves no trace and its
-//! neighbours stand. What must stay true: nobody is answered `Ok` before the commit; a failed commit is never
+//! Called through [`Writer::commit`] by everything that changes state, and through [`Writer::submit`] by what many
+//! ask for alike. Group commit: while one group is at the disk, the next gathers. A group's orders are carried out
+//! as one run of sets, then its closures one by one, each under a savepoint, so one that fails leaves no trace and its
+//! neighbours stand (nobody who waits for an answer can tell the order of those who wait beside them). What must stay true: nobody is answered `Ok` before the commit; a failed commit is never
 //! repeated blindly (its outcome is unknown) but stops the writer, visibly; no balance lives only in memory.
 
 use super::LedgerError;
 use super::asset::Assets;
+use super::order::{Order, OrderError, Receipt};
+use super::run::Ready;
 use super::unit::{KnownAccounts, Unit};
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMillis};
 use crate::db::Database;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -46,8 +49,20 @@ enum Committed {
 /// Tells one caller its answer once the group's fate is known.
 type Answer = Box<dyn FnOnce(Committed) + Send>;
 
+/// What the writer's queue holds.
+enum Command {
+    Closure(Closure),
+    Order(Box<Submitted>),
+}
+
+/// An order and where its answer goes.
+struct Submitted {
+    order: Order,
+    answer: oneshot::Sender<Result<Receipt, OrderError>>,
+}
+
 /// One command: `Ok` keeps its changes, `Err` undoes them; either way the caller is answered afterwards.
-type Command = Box<dyn for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<Answer, Answer>> + Send>;
+type Closure = Box<dyn for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<Answer, Answer>> + Send>;
 
 /// A handle to the writer task; clones share it.
 #[derive(Clone, Debug)]
@@ -69,7 +84,8 @@ impl Writer {
         let (commands, queue) = mpsc::channel(limits.queue_max.max(1));
         let gauges = Arc::new(Gauges::default());
         let group_max = limits.group_max.max(1);
-        let task = Task { db, assets, clock, group_max, gauges: gauges.clone(), known: KnownAccounts::new() };
+        let (known, latest) = (KnownAccounts::new(), UnixMillis::MIN);
+        let task = Task { db, assets, clock, group_max, gauges: gauges.clone(), known, latest };
         tokio::spawn(task.run(queue));
         Self { commands, gauges }
     }
@@ -83,15 +99,28 @@ impl Writer {
         E: From<LedgerError> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel::<Result<T, E>>();
-        let command: Command =
+        let closure: Closure =
             Box::new(move |unit| Box::pin(async move { answer_later(work(unit).await, sender) }));
-        if self.commands.send(command).await.is_err() {
+        if self.commands.send(Command::Closure(closure)).await.is_err() {
             return Err(LedgerError::Stopped.into());
         }
-        // Unanswered means: dropped before it ran, or panicked and undone. Nothing was changed.
-        answer.await.unwrap_or_else(|_| {
-            Err(if self.has_stopped() { LedgerError::Stopped } else { LedgerError::Unavailable }.into())
-        })
+        answer.await.unwrap_or_else(|_| Err(self.unanswered().into()))
+    }
+
+    /// Carries out an order in the next group's transaction; answers after the commit. Orders of one group are
+    /// carried out together, with the same outcome as one after the other.
+    pub async fn submit(&self, order: Order) -> Result<Receipt, OrderError> {
+        let (sender, answer) = oneshot::channel();
+        let submitted = Box::new(Submitted { order, answer: sender });
+        if self.commands.send(Command::Order(submitted)).await.is_err() {
+            return Err(LedgerError::Stopped.into());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.unanswered().into()))
+    }
+
+    /// Unanswered means: dropped before it ran, or panicked and undone. Nothing was changed.
+    fn unanswered(&self) -> LedgerError {
+        if self.has_stopped() { LedgerError::Stopped } else { LedgerError::Unavailable }
     }
 
     /// Has a failed commit stopped the writer? Then nothing is accepted any more; health reports it.
@@ -132,6 +161,7 @@ struct Task {
     group_max: usize,
     gauges: Arc<Gauges>,
     known: KnownAccounts,
+    latest: UnixMillis,
 }
 
 impl Task {
@@ -175,12 +205,11 @@ impl Task {
         };
         // If the group is undone, what it learnt is forgotten with it.
         let known = std::mem::take(&mut self.known);
-        let mut unit = Unit::begin(db, self.assets.clone(), self.clock.now(), known);
-        for command in group.drain(..) {
-            if let Err(error) = run_one(command, &mut unit, answers).await {
-                tracing::error!(%error, "the writer lost its transaction, the whole group is undone");
-                return Committed::RolledBack;
-            }
+        self.latest = self.latest.max(self.clock.now());
+        let mut unit = Unit::begin(db, self.db.dialect(), self.assets.clone(), self.latest, known);
+        if let Err(error) = run_all(group, &mut unit, answers).await {
+            tracing::error!(%error, "the writer lost its transaction, the whole group is undone");
+            return Committed::RolledBack;
         }
         let (db, known) = unit.into_parts();
         match db.commit().await {
@@ -199,8 +228,51 @@ impl Task {
     }
 }
 
+/// A group's orders as one run, then its closures. An error means that the transaction itself is lost.
+async fn run_all(
+    group: &mut Vec<Command>,
+    unit: &mut Unit,
+    answers: &mut Vec<Answer>,
+) -> Result<(), sqlx::Error> {
+    let (mut orders, mut senders, mut closures) = (Vec::new(), Vec::new(), Vec::new());
+    for command in group.drain(..) {
+        match command {
+            Command::Closure(closure) => closures.push(closure),
+            Command::Order(submitted) => {
+                // Without an answer to store the order is dropped, and its caller told that nothing was changed.
+                if let Some(ready) = unit.ready(submitted.order) {
+                    orders.push(ready);
+                    senders.push(submitted.answer);
+                }
+            }
+        }
+    }
+    if !orders.is_empty() {
+        run_orders(&orders, senders, unit, answers).await?;
+    }
+    for closure in closures {
+        run_one(closure, unit, answers).await?;
+    }
+    Ok(())
+}
+
+async fn run_orders(
+    orders: &[Ready],
+    senders: Vec<oneshot::Sender<Result<Receipt, OrderError>>>,
+    unit: &mut Unit,
+    answers: &mut Vec<Answer>,
+) -> Result<(), sqlx::Error> {
+    let outcomes = unit.run(orders).await?;
+    for (outcome, sender) in outcomes.into_iter().zip(senders) {
+        match answer_later(outcome, sender) {
+            Ok(answer) | Err(answer) => answers.push(answer),
+        }
+    }
+    Ok(())
+}
+
 /// One command under its savepoint. An error means that the transaction itself is lost.
-async fn run_one(command: Command, unit: &mut Unit, answers: &mut Vec<Answer>) -> Result<(), sqlx::Error> {
+async fn run_one(command: Closure, unit: &mut Unit, answers: &mut Vec<Answer>) -> Result<(), sqlx::Error> {
     unit.open_savepoint().await?;
     let outcome = AssertUnwindSafe(async { command(unit).await }).catch_unwind().await;
     match outcome {

@@ -28,6 +28,7 @@ create table batches (
     bundle_place bigint check (bundle_place between 0 and 15),
     why text not null,
     made_by text not null,
+    request_id text not null,
     made_at bigint not null,
     changed_at bigint not null,
     unique (bundle_id, bundle_place),

@@ -8,6 +8,7 @@
 
 use airlock_coordinator::alerts;
 use airlock_coordinator::app::App;
+use airlock_coordinator::audit::By;
 use airlock_coordinator::batches::accept::{self, Judged, Verdict};
 use airlock_coordinator::batches::create::{self, Made};
 use airlock_coordinator::batches::store::{self, Batch};
@@ -17,7 +18,7 @@ use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
 use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting, verify};
 use airlock_coordinator::pairing;
-use airlock_coordinator::people::{Caller, create as people};
+use airlock_coordinator::people::create as people;
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
 use airlock_coordinator::withdrawals::{self, WithdrawalError, approval, attempts};
@@ -149,6 +150,11 @@ impl Signer {
     }
 }
 
+/// An operator, as rows name her.
+fn olga() -> By {
+    By { who: "operator:olga".to_owned(), ..By::command_line() }
+}
+
 fn person(name: &str) -> PersonId {
     PersonId::new(name).unwrap()
 }
@@ -216,18 +222,18 @@ impl Scene {
             roster: Some(self.signer.roster()),
         };
         let document = introduction.to_json().into_bytes();
-        let wrong = pairing::pair(&self.app, &document, "eight other words", "operator:olga").await;
+        let wrong = pairing::pair(&self.app, &document, "eight other words", &olga()).await;
         assert!(matches!(wrong, Err(pairing::PairingError::Words { .. })));
         let ours = pairing::introduction(&self.app).unwrap().identity;
         let digest = pairing_digest(&ours, &self.signer.identity());
         for _ in 0..2 {
-            pairing::pair(&self.app, &document, &words::words(&digest), "operator:olga").await.unwrap();
+            pairing::pair(&self.app, &document, &words::words(&digest), &olga()).await.unwrap();
         }
         let policy = self.policy();
         let unsigned = SignedPolicy { signatures: Vec::new(), ..policy.clone() };
-        let refused = pairing::import_policy(&self.app, &unsigned.to_binary(), "operator:olga").await;
+        let refused = pairing::import_policy(&self.app, &unsigned.to_binary(), &olga()).await;
         assert!(matches!(refused, Err(pairing::PairingError::PolicyOfNobody { .. })));
-        pairing::import_policy(&self.app, &policy.to_binary(), "operator:olga").await.unwrap();
+        pairing::import_policy(&self.app, &policy.to_binary(), &olga()).await.unwrap();
         let wallet = |network: Network| {
             json!({"network": network, "role": "hot", "index": 0,
                 "path": key_path(network, Role::Hot, 0).unwrap().to_string(),
@@ -237,7 +243,7 @@ impl Scene {
             "identity": self.signer.identity().to_string(), "wallets": BOTH.map(wallet)})
         .to_string();
         for _ in 0..2 {
-            let known = pairing::import_wallets(&self.app, wallets.as_bytes(), "operator:olga");
+            let known = pairing::import_wallets(&self.app, wallets.as_bytes(), &olga());
             assert_eq!(known.await.unwrap().len(), 2);
         }
     }
@@ -355,19 +361,23 @@ impl Scene {
             memo: None,
         };
         let terms = request::check(&self.app.config, &asked).unwrap();
-        let who = format!("user:{}", self.user);
-        let by = Requester { partner: self.partner.clone(), user: self.user.clone(), who };
+        let by = self.user_acts();
+        let asks = Requester { partner: self.partner.clone(), user: self.user.clone(), by };
         let work = async move |unit: &mut airlock_coordinator::ledger::Unit| {
-            let made = request::request(unit, &by, terms).await?;
-            approval::approve(unit, &made, 1, "olga", "").await?;
+            let made = request::request(unit, &asks, terms).await?;
+            approval::approve(unit, &made, 1, "olga", &olga()).await?;
             Ok::<_, withdrawals::WithdrawalError>(made.id)
         };
         self.app.writer.commit(move |unit| Box::pin(async move { work(unit).await })).await.unwrap()
     }
 
+    fn user_acts(&self) -> By {
+        By { who: format!("user:{}", self.user), tenant: self.partner.clone(), ..By::command_line() }
+    }
+
     async fn try_batch(&self, network: Network) -> Result<Made, BatchError> {
         let request = create::Request { network, asset: asset("USDT"), items_max: None, hardware: None };
-        create::create(&self.app, &request, "olga").await
+        create::create(&self.app, &request, "olga", &olga()).await
     }
 
     async fn batch(&self, network: Network) -> Batch {
@@ -379,7 +389,7 @@ impl Scene {
         let approval = approver::approve(&request.content, person("carol"), None, &self.approver);
         let reply = ApprovalReply { content: request.content.digest(), approval };
         for _ in 0..2 {
-            let given = approve::accept(&self.app, &batch.id, vec![reply.to_binary()], "operator:olga")
+            let given = approve::accept(&self.app, &batch.id, vec![reply.to_binary()], &olga())
                 .await
                 .unwrap();
             assert_eq!(given.len(), 1);
@@ -394,14 +404,14 @@ impl Scene {
             self.approve(&batch).await;
             ids.push(batch.id);
         }
-        let sealed = exchange::seal(&self.app, ids.clone(), "operator:olga").await.unwrap();
-        let again = exchange::seal(&self.app, ids, "operator:olga").await.unwrap();
+        let sealed = exchange::seal(&self.app, ids.clone(), &olga()).await.unwrap();
+        let again = exchange::seal(&self.app, ids, &olga()).await.unwrap();
         assert_eq!(sealed.bundle.to_binary(), again.bundle.to_binary());
         sealed.bundle
     }
 
     async fn accept(&self, replies: &Replies) -> Vec<Judged> {
-        accept::accept(&self.app, vec![replies.to_binary()], "operator:olga").await.unwrap()
+        accept::accept(&self.app, vec![replies.to_binary()], &olga()).await.unwrap()
     }
 
     async fn accept_one(&self, reply: Reply) -> Judged {
@@ -416,16 +426,16 @@ impl Scene {
         let now = std::mem::replace(&mut self.app, App::open(config, Clock::set_at(end)).await.unwrap());
         for envelope in &bundle.envelopes {
             let id = envelope.content.batch_id.to_string();
-            close::abandon(&self.app, &id, "operator:olga", "no answer came").await.unwrap();
+            close::abandon(&self.app, &id, &olga(), "no answer came").await.unwrap();
         }
         self.app = now;
     }
 
     async fn cancel(&self, id: &str) -> Result<(), WithdrawalError> {
-        let (id, by) = (id.to_owned(), Caller::User { id: self.user.clone(), partner: self.partner.clone() });
+        let (id, by) = (id.to_owned(), self.user_acts());
         let work = async move |unit: &mut airlock_coordinator::ledger::Unit| {
             let found = withdrawals::store::find(unit.db(), &id).await?.unwrap();
-            approval::cancel(unit, &found, &by, "").await
+            approval::cancel(unit, &found, &by).await
         };
         self.app.writer.commit(move |unit| Box::pin(async move { work(unit).await })).await
     }
@@ -898,11 +908,11 @@ fn an_exported_batch_is_abandoned_only_after_it_expired_and_a_draft_at_any_time(
     on_each_database(|scene| async move {
         let one = scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
         let batch = scene.batch(Network::TRON_DEV).await;
-        let ended = close::abandon(&scene.app, &batch.id, "operator:olga", "a mistake").await.unwrap();
+        let ended = close::abandon(&scene.app, &batch.id, &olga(), "a mistake").await.unwrap();
         assert_eq!((ended.state.name(), scene.state(&one).await), ("abandoned", "queued"));
         let bundle = scene.export(&[Network::TRON_DEV]).await;
         let id = bundle.envelopes[0].content.batch_id.to_string();
-        let early = close::abandon(&scene.app, &id, "operator:olga", "impatience").await;
+        let early = close::abandon(&scene.app, &id, &olga(), "impatience").await;
         assert!(matches!(early, Err(BatchError::MayBeSigned { .. })));
         assert_eq!(scene.state(&one).await, "signing");
     });
@@ -927,7 +937,7 @@ fn what_was_dropped_unanswered_is_not_given_back_and_late_signatures_are_taken_a
         let judged = scene.accept(&replies).await.remove(0);
         assert!(judged.verdict == Verdict::Rejected && judged.why.contains("not in the queue"), "{judged:?}");
         assert_eq!(scene.alerts().await, ["batch.late_signatures"]);
-        close::abandon(&scene.app, &other.id, "operator:olga", "its items were signed before").await.unwrap();
+        close::abandon(&scene.app, &other.id, &olga(), "its items were signed before").await.unwrap();
         assert_eq!(scene.accept(&replies).await[0].verdict, Verdict::Signed);
         assert_eq!(scene.accept(&replies).await[0].verdict, Verdict::Repeated);
         assert_eq!(scene.state(&ids[1]).await, "signed");
@@ -974,7 +984,7 @@ fn two_consoles_that_bring_the_same_reply_at_once_store_it_once() {
         assert!(expected.iter().all(|verdict| verdicts.contains(verdict)), "{one:?} {two:?}");
         // A document that cannot be read refuses the upload before anything of it counts.
         let both = vec![replies.to_binary(), b"AIRL".to_vec()];
-        assert!(accept::accept(&scene.app, both, "operator:olga").await.is_err());
+        assert!(accept::accept(&scene.app, both, &olga()).await.is_err());
         scene.finish().await;
         scene.prove().await;
     });
@@ -985,18 +995,18 @@ fn nothing_leaves_without_enough_approvals_and_the_creator_never_counts() {
     on_each_database(|scene| async move {
         scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
         let batch = scene.batch(Network::TRON_DEV).await;
-        let early = exchange::seal(&scene.app, vec![batch.id.clone()], "operator:olga").await;
+        let early = exchange::seal(&scene.app, vec![batch.id.clone()], &olga()).await;
         assert!(matches!(early, Err(BatchError::Policy(_))));
         let request = approve::request(&mut scene.app.db.reader().await.unwrap(), &batch).await.unwrap();
         for name in ["olga", "mallory"] {
             let approval = approver::approve(&request.content, person(name), None, &scene.approver);
             let reply = ApprovalReply { content: batch.content_digest, approval };
             let refused =
-                approve::accept(&scene.app, &batch.id, vec![reply.to_binary()], "operator:olga").await;
+                approve::accept(&scene.app, &batch.id, vec![reply.to_binary()], &olga()).await;
             assert!(matches!(refused, Err(BatchError::Approval(_))), "{name}");
         }
         scene.approve(&batch).await;
-        exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
+        exchange::seal(&scene.app, vec![batch.id], &olga()).await.unwrap();
     });
 }
 
@@ -1038,7 +1048,7 @@ fn a_passkey_approves_and_the_same_persons_device_counts_in_its_place() {
         let batch = scene.batch(Network::TRON_DEV).await;
         let accept = async |asserted: passkey::Asserted| {
             let reply = asserted.reply(&batch).unwrap();
-            approve::accept_replies(&scene.app, &batch.id, vec![reply], "operator:olga").await
+            approve::accept_replies(&scene.app, &batch.id, vec![reply], &olga()).await
         };
         let mut reader = scene.app.db.reader().await.unwrap();
         let options = passkey::options(&mut reader, &batch, "carol").await.unwrap().unwrap();
@@ -1057,12 +1067,12 @@ fn a_passkey_approves_and_the_same_persons_device_counts_in_its_place() {
             assert_eq!(given.iter().map(|one| one.proof.method()).collect::<Vec<_>>(), ["passkey"]);
         }
         // The policy asks for a device here; carol's own may still approve, and then counts.
-        let early = exchange::seal(&scene.app, vec![batch.id.clone()], "operator:olga").await;
+        let early = exchange::seal(&scene.app, vec![batch.id.clone()], &olga()).await;
         assert!(matches!(early, Err(BatchError::Policy(_))));
         scene.approve(&batch).await;
         let given = accept(asserted("carol", &options)).await.unwrap();
         assert_eq!(given.iter().map(|one| one.proof.method()).collect::<Vec<_>>(), ["device"]);
-        exchange::seal(&scene.app, vec![batch.id], "operator:olga").await.unwrap();
+        exchange::seal(&scene.app, vec![batch.id], &olga()).await.unwrap();
     });
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use airlock_coordinator::app::App;
+use airlock_coordinator::audit::By;
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
@@ -59,10 +60,10 @@ impl Scene {
         let partner = create::partner(&app.writer, "partner").await.unwrap();
         let user = create::user(&app.writer, &partner.id, "ann").await.unwrap().id;
         for (network, account) in [(Network::TRON_DEV, 24), (Network::EVM_DEV, 16)] {
-            address::import(&app, export(network, account), "operator:test").await.unwrap();
+            address::import(&app, export(network, account), &By::command_line()).await.unwrap();
         }
-        let tron = address::give(&app, Network::TRON_DEV, &user).await.unwrap().address.to_string();
-        let evm = address::give(&app, Network::EVM_DEV, &user).await.unwrap().address.to_string();
+        let tron = address::give(&app, Network::TRON_DEV, &user, &By::command_line()).await.unwrap().address.to_string();
+        let evm = address::give(&app, Network::EVM_DEV, &user, &By::command_line()).await.unwrap().address.to_string();
         let scene = Self {
             devnet,
             app,
@@ -579,7 +580,7 @@ fn a_hundred_requests_at_once_get_one_address() {
         for _ in 0..100 {
             let (app, user) = (scene.app.clone(), user.clone());
             requests
-                .spawn(async move { address::give(&app, Network::TRON_DEV, &user).await.unwrap().address });
+                .spawn(async move { address::give(&app, Network::TRON_DEV, &user, &By::command_line()).await.unwrap().address });
         }
         let given = requests.join_all().await;
         assert!(given.iter().all(|address| *address == given[0]));

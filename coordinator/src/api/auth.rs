@@ -19,6 +19,10 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        // A handler that takes `By` too asks twice; the credential is looked up once.
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
         let token = parts
             .headers
             .get(AUTHORIZATION)
@@ -27,7 +31,10 @@ impl FromRequestParts<App> for Caller {
             .filter(|token| token.len() <= TOKEN_MAX_BYTES)
             .ok_or_else(ApiError::unauthorized)?;
         let mut db = app.db.reader().await?;
-        store::caller_of(&mut db, &token_digest(token)).await?.ok_or_else(ApiError::unauthorized)
+        let caller = store::caller_of(&mut db, &token_digest(token)).await?;
+        let caller = caller.ok_or_else(ApiError::unauthorized)?;
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
     }
 }
 

@@ -10,6 +10,7 @@ use super::store::{self, Batch};
 use super::{BatchError, close, hardware};
 use crate::alerts;
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::chain::TxId;
 use crate::db::Db;
 use crate::ledger::Unit;
@@ -23,6 +24,7 @@ use airlock_shared::roles::combiner;
 use airlock_shared::roles::extractor::{self, Extracted, Level};
 use airlock_shared::roles::finalizer;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What became of one reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -54,18 +56,22 @@ pub struct Judged {
 }
 
 /// Judges every reply of every document, in order.
-pub async fn accept(app: &App, documents: Vec<Vec<u8>>, who: &str) -> Result<Vec<Judged>, BatchError> {
+pub async fn accept(app: &App, documents: Vec<Vec<u8>>, by: &By) -> Result<Vec<Judged>, BatchError> {
     // A document that cannot be read refuses the whole upload before anything of it counts.
     let read =
         documents.iter().map(|bytes| document::read::<Replies>(bytes)).collect::<Result<Vec<_>, _>>()?;
     let mut judged = Vec::new();
     for reply in read.into_iter().flat_map(|replies| replies.replies) {
-        judged.push(judge(app, reply, who).await?);
+        let one = judge(app, reply, by).await?;
+        if matches!(one.verdict, Verdict::Rejected) {
+            rejected(app, by, &one).await?;
+        }
+        judged.push(one);
     }
     Ok(judged)
 }
 
-async fn judge(app: &App, reply: Reply, who: &str) -> Result<Judged, BatchError> {
+async fn judge(app: &App, reply: Reply, by: &By) -> Result<Judged, BatchError> {
     let content = reply.receipt.content.to_string();
     let found = {
         let mut db = app.db.reader().await?;
@@ -82,10 +88,10 @@ async fn judge(app: &App, reply: Reply, who: &str) -> Result<Judged, BatchError>
         Examined::Refused => None,
         Examined::Ended(verdict, why) => return Ok(judged(verdict, why)),
     };
-    let who = who.to_owned();
+    let by = by.clone();
     let result = app
         .writer
-        .commit(move |unit| Box::pin(async move { write(unit, &batch, &reply, signed, &who).await }))
+        .commit(move |unit| Box::pin(async move { write(unit, &batch, &reply, signed, &by).await }))
         .await;
     match result {
         Ok((verdict, why)) => Ok(judged(verdict, why)),
@@ -176,6 +182,19 @@ async fn compare_with_known(
     }
 }
 
+/// A reply that was brought and not taken leaves a row too.
+async fn rejected(app: &App, by: &By, judged: &Judged) -> Result<(), BatchError> {
+    let (by, subject) = (by.clone(), judged.batch.clone().unwrap_or_else(|| judged.content.clone()));
+    let after = json!({ "why": judged.why });
+    app.writer
+        .commit(move |unit| {
+            Box::pin(async move {
+                Ok(audit::record(unit, &by, Action::ReplyRefuse, &subject, Value::Null, after).await?)
+            })
+        })
+        .await
+}
+
 async fn raise(app: &App, kind: &'static str, subject: &str, what: &str) -> Result<(), BatchError> {
     let (subject, what) = (subject.to_owned(), what.to_owned());
     app.writer
@@ -190,6 +209,25 @@ async fn raise(app: &App, kind: &'static str, subject: &str, what: &str) -> Resu
 
 /// Inside the writer's commit: journal first, then the refusal or the signatures.
 async fn write(
+    unit: &mut Unit,
+    batch: &Batch,
+    reply: &Reply,
+    signed: Option<Vec<Extracted>>,
+    by: &By,
+) -> Result<(Verdict, String), BatchError> {
+    let (verdict, why) = take(unit, batch, reply, signed, &by.who).await?;
+    let action = match verdict {
+        Verdict::Signed => Action::BatchSigned,
+        Verdict::RefusedBySigner => Action::BatchRefused,
+        Verdict::SignerSuspended => Action::ReplyRefuse,
+        Verdict::Repeated | Verdict::Rejected => return Ok((verdict, why)),
+    };
+    let (before, after) = (json!({ "state": batch.state.name() }), json!({ "verdict": verdict, "why": why }));
+    audit::record(unit, by, action, &batch.id, before, after).await?;
+    Ok((verdict, why))
+}
+
+async fn take(
     unit: &mut Unit,
     batch: &Batch,
     reply: &Reply,

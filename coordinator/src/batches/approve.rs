@@ -7,6 +7,7 @@
 use super::store::{self, Batch};
 use super::{BatchError, State};
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::db::Db;
 use crate::pairing;
 use airlock_shared::approval::Approval;
@@ -14,6 +15,7 @@ use airlock_shared::document;
 use airlock_shared::envelope::{ApprovalReply, ApprovalRequest};
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::roles::approver;
+use serde_json::{Value, json};
 
 /// What crosses to an approver's device: the content and the newest journal entry of the batch's signer.
 pub async fn request(db: &mut Db, batch: &Batch) -> Result<ApprovalRequest, BatchError> {
@@ -33,13 +35,13 @@ pub async fn accept(
     app: &App,
     batch: &str,
     documents: Vec<Vec<u8>>,
-    who: &str,
+    by: &By,
 ) -> Result<Vec<Approval>, BatchError> {
     let replies = documents
         .iter()
         .map(|bytes| document::read::<ApprovalReply>(bytes))
         .collect::<Result<Vec<_>, _>>()?;
-    accept_replies(app, batch, replies, who).await
+    accept_replies(app, batch, replies, by).await
 }
 
 /// The same for replies that are no documents: what a browser asserted. The same person's second approval by the same
@@ -48,9 +50,9 @@ pub async fn accept_replies(
     app: &App,
     batch: &str,
     replies: Vec<ApprovalReply>,
-    who: &str,
+    by: &By,
 ) -> Result<Vec<Approval>, BatchError> {
-    let (id, who) = (batch.to_owned(), who.to_owned());
+    let (id, by) = (batch.to_owned(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
@@ -62,6 +64,7 @@ pub async fn accept_replies(
                 }
                 let (content, policy) = (store::content(db, &id).await?, policy(db, &batch).await?);
                 let mut approvals = store::approvals(db, &id).await?;
+                let mut added = Vec::new();
                 for reply in replies {
                     if reply.content != batch.content_digest {
                         let (expected, found) = (batch.content_digest.to_string(), reply.content.to_string());
@@ -72,9 +75,14 @@ pub async fn accept_replies(
                     approver::accept(&mut judged, reply.approval.clone(), &content, digest, &policy.policy)?;
                     let given = approvals.iter().find(|one| one.person == reply.approval.person);
                     let adds = given.is_none_or(|given| given.proof.method() > reply.approval.proof.method());
-                    if adds && store::insert_approval(db, &id, &reply.approval, &who, now).await? {
+                    if adds && store::insert_approval(db, &id, &reply.approval, &by.who, now).await? {
                         approvals = judged;
+                        added.push(reply.approval.person.to_string());
                     }
+                }
+                if !added.is_empty() {
+                    let after = json!({ "approvals_of": added });
+                    audit::record(unit, &by, Action::BatchApprove, &id, Value::Null, after).await?;
                 }
                 Ok(approvals)
             })

@@ -9,8 +9,10 @@ use super::BatchError;
 use super::state::{Event, State};
 use super::store::{self, Batch};
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::ledger::Unit;
 use crate::withdrawals::{AttemptState, attempts, queue};
+use serde_json::json;
 
 /// Expires what waited for approval too long.
 pub async fn expire(app: &App) -> Result<(), BatchError> {
@@ -33,8 +35,8 @@ pub async fn expire(app: &App) -> Result<(), BatchError> {
 }
 
 /// An operator drops a batch.
-pub async fn abandon(app: &App, batch: &str, who: &str, why: &str) -> Result<Batch, BatchError> {
-    let (id, who, why) = (batch.to_owned(), who.to_owned(), why.to_owned());
+pub async fn abandon(app: &App, batch: &str, by: &By, why: &str) -> Result<Batch, BatchError> {
+    let (id, by, why) = (batch.to_owned(), by.clone(), why.to_owned());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
@@ -42,7 +44,9 @@ pub async fn abandon(app: &App, batch: &str, who: &str, why: &str) -> Result<Bat
                 if batch.state == State::Exported && unit.now() < batch.expires_at_ms {
                     return Err(BatchError::MayBeSigned { batch: id });
                 }
-                end(unit, &batch, Event::Abandon, &who, &why).await?;
+                end(unit, &batch, Event::Abandon, &by.who, &why).await?;
+                let (before, after) = (json!({ "state": batch.state.name() }), json!({ "why": why }));
+                audit::record(unit, &by, Action::BatchAbandon, &id, before, after).await?;
                 store::get(unit.db(), &id).await
             })
         })

@@ -10,6 +10,7 @@ use super::store::{self, Batch};
 use super::terms::{self, Asked, Terms};
 use super::{BatchError, LeftOut, hardware, sum};
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::config::{NetworkConfig, TokenConfig};
 use crate::db::{Db, random_id};
 use crate::ledger::{AssetCode, Unit};
@@ -25,6 +26,7 @@ use airlock_shared::policy::{Facts, Refusal, Rule, SignedPolicy, rules};
 use airlock_shared::roles::creator::{self, Created};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, BatchId, Digest, Network, PersonId};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +68,7 @@ struct Payer {
 }
 
 /// Makes a batch of what is due, in the name of `operator` (a person id).
-pub async fn create(app: &App, request: &Request, operator: &str) -> Result<Made, BatchError> {
+pub async fn create(app: &App, request: &Request, operator: &str, by: &By) -> Result<Made, BatchError> {
     let creator = PersonId::new(operator).ok_or_else(|| BatchError::Person { found: operator.to_owned() })?;
     let network = app.config.network(request.network).ok_or(BatchError::Network(request.network))?.clone();
     let token = network
@@ -88,7 +90,8 @@ pub async fn create(app: &App, request: &Request, operator: &str) -> Result<Made
     let providers = app.chains.of(request.network).ok_or(BatchError::Network(request.network))?;
     let asked = terms::ask(providers, &network, &token, payer.wallet.address, &due).await?;
     let lifetime = lifetime(app, &network, &payer.policy);
-    let draft = Draft { creator, network, token, payer, asked, in_flight, lifetime, taken: due };
+    let by = by.clone();
+    let draft = Draft { creator, by, network, token, payer, asked, in_flight, lifetime, taken: due };
     match app.writer.commit(move |unit| Box::pin(async move { draft.write(unit).await })).await {
         Ok((batch, more)) => {
             left_out.extend(more);
@@ -281,6 +284,7 @@ fn affordable(
 /// Everything the commit needs.
 struct Draft {
     creator: PersonId,
+    by: By,
     network: Arc<NetworkConfig>,
     token: TokenConfig,
     payer: Payer,
@@ -308,6 +312,11 @@ impl Draft {
             attempts::insert(unit.db(), &attempt).await?;
         }
         let batch = store::transition(unit, &batch, Event::Submit, &who, "created").await?;
+        let after = json!({
+            "network": batch.network, "asset": batch.asset, "items": batch.item_count,
+            "amount_base": batch.amount_base, "content": batch.content_digest.to_string(),
+        });
+        audit::record(unit, &self.by, Action::BatchMake, &batch.id, Value::Null, after).await?;
         Ok((batch, gone))
     }
 
@@ -509,6 +518,7 @@ impl Draft {
             bundle: None,
             why: "created".to_owned(),
             made_by: who.to_owned(),
+            request_id: self.by.request_id.clone(),
             made_at: now,
             changed_at: now,
         })

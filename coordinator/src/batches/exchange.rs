@@ -8,6 +8,7 @@ use super::state::{Event, State};
 use super::store::{self, Batch, SealedBundle};
 use super::{BatchError, approve, hardware};
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::db::{Db, random_id};
 use crate::ledger::Unit;
 use crate::pairing::{self, CoordinatorKey};
@@ -18,17 +19,18 @@ use airlock_shared::frames::{Encoder, FrameSize, QrImage, animation};
 use airlock_shared::memory::Past;
 use airlock_shared::policy::{Facts, Rule, rules};
 use airlock_shared::words;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Seals `batches` (ids, in the order in which they will be broadcast) into a bundle for their signer; one of a hardware
 /// wallet alone. The same batches in the same order again: the same bundle.
-pub async fn seal(app: &App, batches: Vec<String>, who: &str) -> Result<SealedBundle, BatchError> {
+pub async fn seal(app: &App, batches: Vec<String>, by: &By) -> Result<SealedBundle, BatchError> {
     let distinct: BTreeSet<&String> = batches.iter().collect();
     if batches.is_empty() || batches.len() > MAX_BUNDLE || distinct.len() != batches.len() {
         return Err(BatchError::Bundle { why: format!("1 to {MAX_BUNDLE} different batches") });
     }
     let key = CoordinatorKey::open(&app.config.home)?;
-    let (id, who, first) = (random_id()?, who.to_owned(), batches[0].clone());
+    let (id, by, first) = (random_id()?, by.clone(), batches[0].clone());
     let sealed = app
         .writer
         .commit(move |unit| {
@@ -50,15 +52,17 @@ pub async fn seal(app: &App, batches: Vec<String>, who: &str) -> Result<SealedBu
                 let bundle = Bundle { envelopes };
                 let words = words::words(&bundle.words_digest());
                 let sealed = SealedBundle { id, bundle, words };
-                store::insert_bundle(unit.db(), &sealed, &who, now).await?;
+                store::insert_bundle(unit.db(), &sealed, &by.who, now).await?;
                 for (place, row) in rows.iter().enumerate() {
                     if sealed.bundle.envelopes.get(place).is_some_and(|one| hardware::pays(&one.content)) {
                         hardware::insert_export(unit.db(), &row.id, now).await?;
                     }
                     let place = i64::try_from(place).unwrap_or(i64::MAX);
                     store::set_bundle(unit.db(), &row.id, &sealed.id, place).await?;
-                    export(unit, row, &sealed.id, &who).await?;
+                    export(unit, row, &sealed.id, &by.who).await?;
                 }
+                let after = json!({ "batches": batches });
+                audit::record(unit, &by, Action::BundleSeal, &sealed.id, Value::Null, after).await?;
                 Ok(sealed)
             })
         })

@@ -10,9 +10,9 @@ use super::intake::{self, IntakeError};
 use super::store::{self, Batch, SealedBundle, Transition};
 use super::{BatchError, LeftOut, approve, close, file, hardware, passkey};
 use crate::alerts;
-use crate::api::{ApiError, Body, Query, RequestId, moment};
+use crate::api::{ApiError, Body, Query, moment};
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::db::Db;
 use crate::ledger::AssetCode;
 use crate::people::{Caller, Permission};
@@ -107,7 +107,12 @@ struct Make {
     hardware: Option<String>,
 }
 
-async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) -> Result<Response, ApiError> {
+async fn make(
+    State(app): State<App>,
+    caller: Caller,
+    by: By,
+    Body(body): Body<Make>,
+) -> Result<Response, ApiError> {
     let operator = caller.house(Permission::RunBatches)?;
     if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
         return Err(ApiError::refused("unknown_kind", "only withdrawal batches are made here"));
@@ -119,7 +124,7 @@ async fn make(State(app): State<App>, caller: Caller, Body(body): Body<Make>) ->
     let address = body.hardware.map(|text| Address::parse(body.network, &text)).transpose();
     let hardware = address.map_err(|error| ApiError::refused("bad_address", format!("hardware: {error}")))?;
     let request = CreateRequest { network: body.network, asset, items_max: body.max_items, hardware };
-    let made = create::create(&app, &request, operator).await?;
+    let made = create::create(&app, &request, operator, &by).await?;
     let mut db = app.db.reader().await?;
     let mut batch = shown(&app, &mut db, &made.batch).await?;
     batch["left_out"] = json!(made.left_out);
@@ -253,12 +258,13 @@ impl Why {
 async fn abandon(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::RunBatches)?;
     body.check()?;
-    let batch = close::abandon(&app, &id, &caller.to_string(), &body.why).await?;
+    let batch = close::abandon(&app, &id, &by, &body.why).await?;
     Ok(Json(summary(&app, &batch)?))
 }
 
@@ -298,12 +304,13 @@ async fn approval_request_frame(
 async fn approve_batch(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Path(id): Path<String>,
     parts: Parts,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::ApproveWithdrawal)?;
     let documents = parts.documents(ApprovalReply::KIND).await?;
-    let approvals = approve::accept(&app, &id, documents, &caller.to_string()).await?;
+    let approvals = approve::accept(&app, &id, documents, &by).await?;
     Ok(Json(approved(&app, &id, &approvals).await?))
 }
 
@@ -346,13 +353,14 @@ async fn passkey_options(
 async fn approve_by_passkey(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Path(id): Path<String>,
     Body(body): Body<passkey::Asserted>,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::ApproveWithdrawal)?;
     let batch = store::get(&mut *app.db.reader().await?, &id).await?;
     let replies = vec![body.reply(&batch)?];
-    let approvals = approve::accept_replies(&app, &id, replies, &caller.to_string()).await?;
+    let approvals = approve::accept_replies(&app, &id, replies, &by).await?;
     Ok(Json(approved(&app, &id, &approvals).await?))
 }
 
@@ -416,11 +424,12 @@ async fn hardware_picture(
 async fn hardware_replies(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Path(id): Path<String>,
     Parts(parts): Parts,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::RunBatches)?;
-    let came = hardware::accept(&app, &id, parts, &caller.to_string()).await?;
+    let came = hardware::accept(&app, &id, parts, &by).await?;
     Ok(Json(json!(came)))
 }
 
@@ -430,9 +439,14 @@ struct Seal {
     batches: Vec<String>,
 }
 
-async fn seal(State(app): State<App>, caller: Caller, Body(body): Body<Seal>) -> Result<Response, ApiError> {
+async fn seal(
+    State(app): State<App>,
+    caller: Caller,
+    by: By,
+    Body(body): Body<Seal>,
+) -> Result<Response, ApiError> {
     caller.house(Permission::RunBatches)?;
-    let sealed = exchange::seal(&app, body.batches, &caller.to_string()).await?;
+    let sealed = exchange::seal(&app, body.batches, &by).await?;
     let shown = bundle_shown(&app, &sealed, &Size::default()).await?;
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
@@ -570,10 +584,15 @@ async fn frame<D: Document + Send + 'static>(
     Ok((headers, bytes).into_response())
 }
 
-async fn replies(State(app): State<App>, caller: Caller, parts: Parts) -> Result<Json<Value>, ApiError> {
+async fn replies(
+    State(app): State<App>,
+    caller: Caller,
+    by: By,
+    parts: Parts,
+) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::RunBatches)?;
     let documents = parts.documents(Replies::KIND).await?;
-    let judged = accept::accept(&app, documents, &caller.to_string()).await?;
+    let judged = accept::accept(&app, documents, &by).await?;
     let accepted =
         |verdict| matches!(verdict, Verdict::Signed | Verdict::Repeated | Verdict::RefusedBySigner);
     let all = judged.iter().all(|one| accepted(one.verdict));
@@ -589,13 +608,13 @@ async fn list_alerts(State(app): State<App>, caller: Caller) -> Result<Json<Valu
 async fn close_alert(
     State(app): State<App>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    by: By,
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::RunBatches)?;
     body.check()?;
-    let (alert, who) = (id.clone(), caller.to_string());
+    let alert = id.clone();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
@@ -603,14 +622,8 @@ async fn close_alert(
                 if !alerts::close(unit.db(), &alert, now).await? {
                     return Err(ApiError::not_found("open alert"));
                 }
-                let action = audit::Action {
-                    who: &who,
-                    action: "alert.close",
-                    subject: &alert,
-                    request_id: &request_id,
-                    detail: &body.why,
-                };
-                Ok(audit::record(unit.db(), &action, now).await?)
+                let (before, after) = (json!({ "state": "open" }), json!({ "state": "closed", "why": body.why }));
+                Ok(audit::record(unit, &by, Action::AlertClose, &alert, before, after).await?)
             })
         })
         .await?;

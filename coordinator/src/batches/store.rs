@@ -52,6 +52,8 @@ pub struct Batch {
     pub why: String,
     /// Who made it.
     pub made_by: String,
+    /// The request that made it, empty if none is known.
+    pub request_id: String,
     /// When.
     pub made_at: UnixMillis,
     /// When its state last changed.
@@ -92,7 +94,7 @@ macro_rules! columns {
     ($rest:literal) => {
         concat!(
             "select id, kind, network, asset, source, signer, policy, state, content_digest, item_count, amount_base, \
-             expires_at_ms, bundle_id, bundle_place, why, made_by, made_at, changed_at from batches ",
+             expires_at_ms, bundle_id, bundle_place, why, made_by, request_id, made_at, changed_at from batches ",
             $rest
         )
     };
@@ -106,8 +108,8 @@ fn corrupt(what: impl Into<String>) -> BatchError {
 pub async fn insert(db: &mut Db, row: &Batch, content: &Content) -> Result<(), BatchError> {
     sqlx::query(
         "insert into batches (id, kind, network, asset, source, signer, policy, state, content_digest, content, \
-         item_count, amount_base, expires_at_ms, why, made_by, made_at, changed_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9, $10, $11, $12, $13, $14, $15, $15)",
+         item_count, amount_base, expires_at_ms, why, made_by, request_id, made_at, changed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)",
     )
     .bind(&row.id)
     .bind(row.kind.word())
@@ -123,6 +125,7 @@ pub async fn insert(db: &mut Db, row: &Batch, content: &Content) -> Result<(), B
     .bind(row.expires_at_ms)
     .bind(&row.why)
     .bind(&row.made_by)
+    .bind(&row.request_id)
     .bind(row.made_at)
     .execute(db)
     .await?;
@@ -458,6 +461,7 @@ fn read(row: &AnyRow) -> Result<Batch, BatchError> {
         bundle: bundle.zip(place),
         why: text("why")?,
         made_by: text("made_by")?,
+        request_id: text("request_id")?,
         made_at: number("made_at")?,
         changed_at: number("changed_at")?,
         id,

@@ -7,12 +7,14 @@
 
 use super::attestation;
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::db::Db;
 use crate::ledger::{LedgerError, Unit};
 use airlock_shared::hd::{AccountKey, coin_type};
 use airlock_shared::wallet::{Role, account_number};
 use airlock_shared::{Address, Network};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use store::AddressRow;
 
 pub mod store;
@@ -151,17 +153,19 @@ fn hex_digits(field: &'static str, found: &str, digits: usize) -> Result<(), Add
 }
 
 /// Takes an export for its network. The same export again changes nothing; another one is refused.
-pub async fn import(app: &App, export: XpubExport, by: &str) -> Result<(), AddressError> {
+pub async fn import(app: &App, export: XpubExport, by: &By) -> Result<(), AddressError> {
     let network = export.network;
     if app.config.network(network).is_none() {
         return Err(AddressError::NotConfigured(network));
     }
-    let by = by.to_owned();
+    let by = by.clone();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if store::insert_xpub(unit.db(), &export, &by, now).await? {
+                if store::insert_xpub(unit.db(), &export, &by.who, now).await? {
+                    let (subject, after) = (network.to_string(), json!({ "path": export.path }));
+                    audit::record(unit, &by, Action::XpubImport, &subject, Value::Null, after).await?;
                     return Ok(());
                 }
                 match store::xpub(unit.db(), network).await? {
@@ -174,7 +178,7 @@ pub async fn import(app: &App, export: XpubExport, by: &str) -> Result<(), Addre
 }
 
 /// The user's deposit address on a network; made at the first call, the same for ever after.
-pub async fn give(app: &App, network: Network, user: &str) -> Result<AddressRow, AddressError> {
+pub async fn give(app: &App, network: Network, user: &str, by: &By) -> Result<AddressRow, AddressError> {
     if app.config.network(network).is_none() {
         return Err(AddressError::NotConfigured(network));
     }
@@ -183,14 +187,19 @@ pub async fn give(app: &App, network: Network, user: &str) -> Result<AddressRow,
         return Ok(known);
     }
     drop(reader);
-    let user = user.to_owned();
-    app.writer.commit(move |unit| Box::pin(async move { give_in(unit, network, &user).await })).await
+    let (user, by) = (user.to_owned(), by.clone());
+    app.writer.commit(move |unit| Box::pin(async move { give_in(unit, network, &user, &by).await })).await
 }
 
 /// The label of a user's only address for now; more than one per user is what labels are for.
 const LABEL: &str = "";
 
-async fn give_in(unit: &mut Unit, network: Network, user: &str) -> Result<AddressRow, AddressError> {
+async fn give_in(
+    unit: &mut Unit,
+    network: Network,
+    user: &str,
+    by: &By,
+) -> Result<AddressRow, AddressError> {
     let now = unit.now();
     let db: &mut Db = unit.db();
     if let Some(known) = store::address_of_user(db, network, user, LABEL).await? {
@@ -206,6 +215,8 @@ async fn give_in(unit: &mut Unit, network: Network, user: &str) -> Result<Addres
     let path = format!("{}/0/{index}", account.path);
     let row = AddressRow { number: 0, address, user_id: user.to_owned(), path, made_at: now };
     store::insert_address(db, &row, &account.xpub, index, LABEL).await?;
+    let after = json!({ "user": user, "network": network, "path": row.path });
+    audit::record(unit, by, Action::AddressOpen, &address.to_string(), Value::Null, after).await?;
     Ok(row)
 }
 

@@ -11,7 +11,7 @@ use super::address::store::{self as addresses, AddressRow};
 use super::address::{AddressError, derive};
 use crate::alerts;
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::db::Db;
 use crate::pairing;
 use airlock_shared::attestation::{AddressProof, AddressRange, Attestation, AttestationError, MAX_COUNT};
@@ -19,13 +19,13 @@ use airlock_shared::document;
 use airlock_shared::hd::{AccountKey, KeyPath};
 use airlock_shared::identity::Identity;
 use airlock_shared::{Address, Digest, Network};
+use serde_json::{Value, json};
 
 /// Takes a range for its network. The same one again changes nothing.
 pub async fn import(
     app: &App,
     bytes: &[u8],
-    by: &str,
-    request_id: &str,
+    by: &By,
 ) -> Result<Attestation, AddressError> {
     let attestation: Attestation =
         document::read(bytes).map_err(|error| AddressError::Attestation(error.to_string()))?;
@@ -41,23 +41,16 @@ pub async fn import(
     let leaves = tokio::task::spawn_blocking(move || derived_leaves(&derived, &account.xpub))
         .await
         .map_err(|error| AddressError::Attestation(format!("deriving the addresses: {error}")))??;
-    let (stored, by, request_id) = (attestation.clone(), by.to_owned(), request_id.to_owned());
+    let (stored, by) = (attestation.clone(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if store::insert(unit.db(), &stored, &leaves, &by, now).await? {
+                if store::insert(unit.db(), &stored, &leaves, &by.who, now).await? {
                     let (subject, range) = (stored.range.digest().to_string(), &stored.range);
-                    let detail =
-                        format!("{} addresses of {} from {}", range.count, range.network, range.first);
-                    let action = audit::Action {
-                        who: &by,
-                        action: "attestation.import",
-                        subject: &subject,
-                        request_id: &request_id,
-                        detail: &detail,
-                    };
-                    audit::record(unit.db(), &action, now).await?;
+                    let after =
+                        json!({ "network": range.network, "first": range.first, "count": range.count });
+                    audit::record(unit, &by, Action::AttestationImport, &subject, Value::Null, after).await?;
                 }
                 Ok::<_, AddressError>(stored)
             })

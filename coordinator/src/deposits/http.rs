@@ -10,9 +10,9 @@ use super::attestation;
 use super::state::State as DepositState;
 use super::store::{self, DepositRow};
 use crate::api::auth::user_named;
-use crate::api::{ApiError, Body, Query, RequestId, moment};
+use crate::api::{ApiError, Body, Query, moment};
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::batches::http::Parts;
 use crate::people::{Caller, Permission};
 use airlock_shared::attestation::{AddressRange, Attestation};
@@ -62,10 +62,11 @@ struct OfNetwork {
 async fn give_address(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Body(wanted): Body<WantedAddress>,
 ) -> Result<Json<Value>, ApiError> {
     let (user, _) = user_named(&app, &caller.may(Permission::OpenAddress)?, wanted.user.as_deref()).await?;
-    let row = address::give(&app, wanted.network, &user).await?;
+    let row = address::give(&app, wanted.network, &user, &by).await?;
     Ok(Json(shown_address(&app, &row).await?))
 }
 
@@ -137,26 +138,27 @@ fn shown_deposit(
 async fn import_xpub(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::ManageSigners)?;
     let export = XpubExport::read(&body)?;
     let shown =
         json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
-    address::import(&app, export, &caller.to_string()).await?;
+    address::import(&app, export, &by).await?;
     Ok(Json(shown))
 }
 
 async fn import_attestation(
     State(app): State<App>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    by: By,
     parts: Parts,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::ManageSigners)?;
     let mut imported = Vec::new();
     for document in parts.documents(Attestation::KIND).await? {
-        let taken = attestation::import(&app, &document, &caller.to_string(), &request_id).await?;
+        let taken = attestation::import(&app, &document, &by).await?;
         imported.push(shown_range(&taken));
     }
     Ok(Json(json!({ "attestations": imported })))
@@ -248,27 +250,23 @@ async fn chains(State(app): State<App>, caller: Caller) -> Result<Json<Value>, A
 async fn resume(
     State(app): State<App>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    by: By,
     Body(wanted): Body<OfNetwork>,
 ) -> Result<Json<Value>, ApiError> {
     caller.house(Permission::RunBatches)?;
     let network = wanted.network;
     app.config.network(network).ok_or_else(|| ApiError::not_found("network"))?;
-    let who = caller.to_string();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
+                let halted = store::cursor(unit.db(), network).await?.map(|cursor| cursor.halted);
                 store::set_halted(unit.db(), network, "", now).await?;
-                let subject = network.to_string();
-                let action = audit::Action {
-                    who: &who,
-                    action: "chain.resume",
-                    subject: &subject,
-                    request_id: &request_id,
-                    detail: "",
-                };
-                Ok::<_, ApiError>(audit::record(unit.db(), &action, now).await?)
+                let (subject, before) = (network.to_string(), json!({ "halted": halted }));
+                let after = json!({ "halted": null });
+                Ok::<_, ApiError>(
+                    audit::record(unit, &by, Action::ChainResume, &subject, before, after).await?,
+                )
             })
         })
         .await?;

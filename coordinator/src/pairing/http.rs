@@ -5,6 +5,7 @@
 use super::{PairingError, import_policy, import_wallets, introduction, pair, store};
 use crate::api::{ApiError, Body};
 use crate::app::App;
+use crate::audit::By;
 use crate::batches::http::Parts;
 use crate::batches::intake;
 use crate::people::{Caller, Permission};
@@ -44,12 +45,13 @@ struct Pair {
 async fn pair_signer(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Body(body): Body<Pair>,
 ) -> Result<Response, ApiError> {
     caller.house(Permission::ManageSigners)?;
     let mut introduction = body.introduction.into_bytes();
     intake::end_line(&mut introduction);
-    let paired = pair(&app, &introduction, &body.confirm, &caller.to_string()).await?;
+    let paired = pair(&app, &introduction, &body.confirm, &by).await?;
     Ok((StatusCode::CREATED, Json(paired)).into_response())
 }
 
@@ -73,11 +75,16 @@ async fn signers(State(app): State<App>, caller: Caller) -> Result<Json<Value>, 
     Ok(Json(json!({ "signers": shown })))
 }
 
-async fn policy(State(app): State<App>, caller: Caller, parts: Parts) -> Result<Response, ApiError> {
+async fn policy(
+    State(app): State<App>,
+    caller: Caller,
+    by: By,
+    parts: Parts,
+) -> Result<Response, ApiError> {
     caller.house(Permission::ManageSigners)?;
     let mut imported = Vec::new();
     for document in parts.documents(SignedPolicy::KIND).await? {
-        let policy = import_policy(&app, &document, &caller.to_string()).await?.policy;
+        let policy = import_policy(&app, &document, &by).await?.policy;
         imported.push(json!({
             "name": policy.name.to_string(), "version": policy.version, "digest": policy.digest().to_string(),
         }));
@@ -88,10 +95,11 @@ async fn policy(State(app): State<App>, caller: Caller, parts: Parts) -> Result<
 async fn wallets(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     body: axum::body::Bytes,
 ) -> Result<Response, ApiError> {
     caller.house(Permission::ManageSigners)?;
-    let wallets = import_wallets(&app, &body, &caller.to_string()).await?;
+    let wallets = import_wallets(&app, &body, &by).await?;
     let shown: Vec<Value> = wallets
         .iter()
         .map(|wallet| {

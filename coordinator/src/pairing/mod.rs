@@ -14,7 +14,7 @@ pub use identity::{CoordinatorKey, IdentityError};
 pub use store::{Signer, WalletRow};
 
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::ledger::LedgerError;
 use airlock_shared::document;
 use airlock_shared::envelope::{Introduction, pairing_digest};
@@ -24,6 +24,7 @@ use airlock_shared::policy::{PolicyError, SignedPolicy};
 use airlock_shared::wallet::{Role, key_path};
 use airlock_shared::{Address, Network, words};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Why a pairing or an import was refused.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,7 @@ pub fn introduction(app: &App) -> Result<Introduction, PairingError> {
 
 /// Pairs the signer that `file` introduces, once `confirm` are the eight words of the pairing. Pairing the same
 /// signer again changes nothing.
-pub async fn pair(app: &App, file: &[u8], confirm: &str, who: &str) -> Result<Paired, PairingError> {
+pub async fn pair(app: &App, file: &[u8], confirm: &str, by: &By) -> Result<Paired, PairingError> {
     let signer: Introduction = document::read(file)?;
     if signer.profile != app.config.profile {
         let (expected, found) = (app.config.profile.name(), signer.profile.name());
@@ -134,14 +135,17 @@ pub async fn pair(app: &App, file: &[u8], confirm: &str, who: &str) -> Result<Pa
         fingerprint: hex::encode(signer.identity.fingerprint()),
         words: words::words(&digest),
     };
-    let who = who.to_owned();
+    let by = by.clone();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if store::insert_signer(unit.db(), &signer, &who, now).await? {
-                    let subject = signer.identity.to_string();
-                    return record(unit.db(), &who, "signer.pair", &subject, now).await;
+                if store::insert_signer(unit.db(), &signer, &by.who, now).await? {
+                    let (subject, after) =
+                        (signer.identity.to_string(), json!({ "name": signer.name.to_string() }));
+                    return Ok(
+                        audit::record(unit, &by, Action::SignerPair, &subject, Value::Null, after).await?
+                    );
                 }
                 let known = store::signer(unit.db(), &signer.identity).await?;
                 match known.filter(|known| known.introduction == signer) {
@@ -155,17 +159,22 @@ pub async fn pair(app: &App, file: &[u8], confirm: &str, who: &str) -> Result<Pa
 }
 
 /// Imports a policy that the custodians of a paired signer have signed. Its name and version are returned.
-pub async fn import_policy(app: &App, file: &[u8], who: &str) -> Result<SignedPolicy, PairingError> {
+pub async fn import_policy(app: &App, file: &[u8], by: &By) -> Result<SignedPolicy, PairingError> {
     let policy: SignedPolicy = document::read(file)?;
-    let (row, who) = (policy.clone(), who.to_owned());
+    let (row, by) = (policy.clone(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
                 let signer = signer_of_policy(&store::signers(unit.db()).await?, &row)?;
-                if store::insert_policy(unit.db(), &signer, &row, &who, now).await? {
+                let before = store::newest_policy(unit.db(), &signer).await?;
+                if store::insert_policy(unit.db(), &signer, &row, &by.who, now).await? {
                     let subject = row.policy.digest().to_string();
-                    return record(unit.db(), &who, "policy.import", &subject, now).await;
+                    let before = before.map_or(Value::Null, |known| shown_policy(&known));
+                    let after = shown_policy(&row);
+                    return Ok(
+                        audit::record(unit, &by, Action::PolicyImport, &subject, before, after).await?
+                    );
                 }
                 match store::policy(unit.db(), &row.policy.digest()).await? {
                     Some(_) => Ok(()),
@@ -217,9 +226,9 @@ pub const WALLETS_BYTES_MAX: usize = 1 << 20;
 
 /// Imports the hot, cold and energy wallets of a paired signer on configured networks; deposit addresses are derived from
 /// xpubs and skipped. Returns how many are known now.
-pub async fn import_wallets(app: &App, file: &[u8], who: &str) -> Result<Vec<WalletRow>, PairingError> {
+pub async fn import_wallets(app: &App, file: &[u8], by: &By) -> Result<Vec<WalletRow>, PairingError> {
     let (signer, wallets) = read_wallets(app, file)?;
-    let (rows, who) = (wallets.clone(), who.to_owned());
+    let (rows, by) = (wallets.clone(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
@@ -228,9 +237,10 @@ pub async fn import_wallets(app: &App, file: &[u8], who: &str) -> Result<Vec<Wal
                     return Err(PairingError::NotPaired { signer: signer.to_string() });
                 }
                 for row in &rows {
-                    if store::insert_wallet(unit.db(), row, &who, now).await? {
+                    if store::insert_wallet(unit.db(), row, &by.who, now).await? {
                         let subject = format!("{} {}", row.address.network(), row.address);
-                        record(unit.db(), &who, "wallet.import", &subject, now).await?;
+                        let after = json!({ "role": row.role.name(), "index": row.index });
+                        audit::record(unit, &by, Action::WalletImport, &subject, Value::Null, after).await?;
                         continue;
                     }
                     let known = store::wallets(unit.db(), row.address.network(), row.role).await?;
@@ -287,13 +297,6 @@ fn read_wallets(app: &App, file: &[u8]) -> Result<(Identity, Vec<WalletRow>), Pa
     Ok((signer, rows))
 }
 
-async fn record(
-    db: &mut crate::db::Db,
-    who: &str,
-    action: &'static str,
-    subject: &str,
-    now: crate::clock::UnixMillis,
-) -> Result<(), PairingError> {
-    let action = audit::Action { who, action, subject, request_id: "", detail: "" };
-    Ok(audit::record(db, &action, now).await?)
+fn shown_policy(policy: &SignedPolicy) -> Value {
+    json!({ "name": policy.policy.name.to_string(), "version": policy.policy.version })
 }

@@ -5,6 +5,7 @@ use crate::api::idempotency::{IdempotencyKey, once};
 use crate::api::texts::{AddressText, AmountBase, AssetName, NetworkName};
 use crate::api::{ApiError, Once, RequestId};
 use crate::app::App;
+use crate::audit::By;
 use crate::people::{Caller, Permission};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -57,15 +58,16 @@ async fn opening_capital(
     State(app): State<App>,
     caller: Caller,
     RequestId(request_id): RequestId,
+    by: By,
     Once { body, ticket }: Once<OpeningCapitalWanted>,
 ) -> Result<Response, ApiError> {
     caller.house(Permission::ManagePartners)?;
-    let (who, settings) = (caller.to_string(), app.clone());
+    let settings = app.clone();
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
             let OpeningCapitalWanted { network, wallet, asset, amount_base } = body;
             let opening = super::check(&settings.config, &network, &wallet, &asset, &amount_base)?;
-            super::open(unit, &opening, &request_id, &who, &request_id).await?;
+            super::open(unit, &opening, &request_id, &by).await?;
             Ok(OpeningCapital {
                 id: request_id,
                 network: opening.wallet.network().to_string(),

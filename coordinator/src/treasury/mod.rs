@@ -7,10 +7,11 @@
 pub mod http;
 pub mod reconcile;
 
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::config::Config;
 use crate::ledger::{Account, AssetCode, LedgerError, Posting, Unit};
 use airlock_shared::{Address, AddressError, AmountError, BaseUnits, Network};
+use serde_json::{Value, json};
 
 /// Why an opening was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +86,7 @@ pub async fn open(
     unit: &mut Unit,
     opening: &Opening,
     reference: &str,
-    who: &str,
-    request_id: &str,
+    by: &By,
 ) -> Result<(), LedgerError> {
     let posting = Posting::new("opening_capital", reference).base(
         Account::reserve(opening.wallet, &opening.asset),
@@ -94,14 +94,9 @@ pub async fn open(
         opening.amount,
     );
     unit.post(posting).await?;
-    let detail = format!("{} base units of {} in {:?}", opening.amount, opening.asset, opening.wallet);
-    let now = unit.now();
-    let action = audit::Action {
-        who,
-        action: "treasury.opening_capital",
-        subject: reference,
-        request_id,
-        detail: &detail,
-    };
-    audit::record(unit.db(), &action, now).await
+    let after = json!({
+        "network": opening.wallet.network(), "wallet": opening.wallet.to_string(), "asset": opening.asset,
+        "amount_base": opening.amount,
+    });
+    audit::record(unit, by, Action::TreasuryOpening, reference, Value::Null, after).await
 }

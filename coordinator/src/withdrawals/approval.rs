@@ -6,9 +6,9 @@
 use super::state::{Event, State};
 use super::store::{self, Withdrawal};
 use super::{WithdrawalError, attempts, transition};
-use crate::audit;
+use crate::audit::{self, Action, By};
 use crate::ledger::Unit;
-use crate::people::Caller;
+use serde_json::json;
 
 /// An approver approves `revision`; the withdrawal is queued in the same commit.
 pub async fn approve(
@@ -16,7 +16,7 @@ pub async fn approve(
     found: &Withdrawal,
     revision: i64,
     approver: &str,
-    request_id: &str,
+    by: &By,
 ) -> Result<(), WithdrawalError> {
     let who = format!("person:{approver}");
     if found.requested_by == who {
@@ -32,35 +32,22 @@ pub async fn approve(
     }
     let why = format!("revision {revision} approved");
     transition(unit, &found.id, Event::Approve, &who, &why).await?;
-    transition(unit, &found.id, Event::Queue, "system", "approved").await?;
-    let action = audit::Action {
-        who: &who,
-        action: "withdrawal.approve",
-        subject: &found.id,
-        request_id,
-        detail: &why,
-    };
-    Ok(audit::record(unit.db(), &action, now).await?)
+    let state = transition(unit, &found.id, Event::Queue, "system", "approved").await?;
+    let before = json!({ "state": found.state.name() });
+    let after = json!({ "state": state.name(), "revision": revision });
+    Ok(audit::record(unit, by, Action::WithdrawalApprove, &found.id, before, after).await?)
 }
 
 /// The requester's side or an operator cancels; the hold is released in the same commit. Refused while a batch that was
 /// dropped unanswered may have been signed: whoever has those signatures could pay what was given back.
-pub async fn cancel(
-    unit: &mut Unit,
-    found: &Withdrawal,
-    caller: &Caller,
-    request_id: &str,
-) -> Result<(), WithdrawalError> {
+pub async fn cancel(unit: &mut Unit, found: &Withdrawal, by: &By) -> Result<(), WithdrawalError> {
     if found.state == State::Cancelled {
         return Ok(());
     }
     if let Some(batch) = attempts::unanswered(unit.db(), &found.id).await? {
         return Err(WithdrawalError::MayBeSigned { id: found.id.clone(), batch });
     }
-    let who = caller.to_string();
-    transition(unit, &found.id, Event::Cancel, &who, "cancelled on request").await?;
-    let now = unit.now();
-    let action =
-        audit::Action { who: &who, action: "withdrawal.cancel", subject: &found.id, request_id, detail: "" };
-    Ok(audit::record(unit.db(), &action, now).await?)
+    let state = transition(unit, &found.id, Event::Cancel, &by.who, "cancelled on request").await?;
+    let (before, after) = (json!({ "state": found.state.name() }), json!({ "state": state.name() }));
+    Ok(audit::record(unit, by, Action::WithdrawalCancel, &found.id, before, after).await?)
 }

@@ -10,8 +10,9 @@ use super::state::State as Stands;
 use super::store::{self, Filter, Transition, Withdrawal};
 use crate::api::auth::user_named;
 use crate::api::idempotency::once;
-use crate::api::{ApiError, Body, Once, Query, RequestId, moment};
+use crate::api::{ApiError, Body, Once, Query, moment};
 use crate::app::App;
+use crate::audit::By;
 use crate::db::Db;
 use crate::ledger::Assets;
 use crate::people::{Caller, Permission, Reach};
@@ -51,6 +52,7 @@ struct Create {
 async fn create(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     once_body: Once<Create>,
 ) -> Result<Response, ApiError> {
     let Once { body, ticket } = once_body;
@@ -58,7 +60,7 @@ async fn create(
     let (user, partner) = user_named(&app, &reach, body.user.as_deref()).await?;
     let asked =
         Asked { network: body.network, asset: body.asset, to: body.to, amount: body.amount, memo: body.memo };
-    let requester = Requester { partner, user, who: caller.to_string() };
+    let requester = Requester { partner, user, by };
     let audience = Audience::of(&caller);
     let settings = app.clone();
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
@@ -145,7 +147,7 @@ struct Approve {
 async fn approve(
     State(app): State<App>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    by: By,
     Path(id): Path<String>,
     Body(body): Body<Approve>,
 ) -> Result<Json<Value>, ApiError> {
@@ -155,7 +157,7 @@ async fn approve(
         .commit(move |unit| {
             Box::pin(async move {
                 let found = visible(unit.db(), &reach, &wanted).await?;
-                approval::approve(unit, &found, body.revision, &approver, &request_id).await?;
+                approval::approve(unit, &found, body.revision, &approver, &by).await?;
                 Ok::<_, ApiError>(())
             })
         })
@@ -166,16 +168,16 @@ async fn approve(
 async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    RequestId(request_id): RequestId,
+    by: By,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let reach = caller.may(Permission::RequestWithdrawal)?;
-    let (by, wanted) = (caller.clone(), id.clone());
+    let wanted = id.clone();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let found = visible(unit.db(), &reach, &wanted).await?;
-                approval::cancel(unit, &found, &by, &request_id).await?;
+                approval::cancel(unit, &found, &by).await?;
                 Ok::<_, ApiError>(())
             })
         })

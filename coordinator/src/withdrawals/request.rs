@@ -7,6 +7,7 @@
 use super::WithdrawalError;
 use super::state::State;
 use super::store::{self, Step, Withdrawal};
+use crate::audit::{self, Action, By};
 use crate::config::Config;
 use crate::db::random_id;
 use crate::deposits;
@@ -16,6 +17,7 @@ use crate::pairing;
 use airlock_shared::{
     Address, AddressError, AmountError, BaseUnits, Family, MinorUnits, Network, UncheckedAddress,
 };
+use serde_json::{Value, json};
 
 /// TRON's memo is a field of the transaction; 255 bytes is what the batch format carries.
 const MEMO_MAX_BYTES: usize = 255;
@@ -181,12 +183,12 @@ pub struct Requester {
     pub partner: String,
     /// Whose money.
     pub user: String,
-    /// `user:…`, `key:…` or `person:…`.
-    pub who: String,
+    /// Who asks, from where.
+    pub by: By,
 }
 
 /// Holds amount plus fee and writes the withdrawal, pending.
-pub async fn request(unit: &mut Unit, by: &Requester, terms: Terms) -> Result<Withdrawal, WithdrawalError> {
+pub async fn request(unit: &mut Unit, asks: &Requester, terms: Terms) -> Result<Withdrawal, WithdrawalError> {
     let to = terms.destination;
     let ours = deposits::address::store::is_given_out(unit.db(), to).await?
         || is_own_wallet(unit.db(), to).await?
@@ -199,14 +201,14 @@ pub async fn request(unit: &mut Unit, by: &Requester, terms: Terms) -> Result<Wi
         .amount
         .checked_add(terms.fee)
         .ok_or(Refusal::Amount(AmountError::OutOfRange { what: "amount plus fee" }))?;
-    let hold = Hold { id: id.clone(), user: by.user.clone(), asset: terms.asset.clone(), amount: total };
+    let hold = Hold { id: id.clone(), user: asks.user.clone(), asset: terms.asset.clone(), amount: total };
     unit.hold(&hold).await?;
     let row = Withdrawal {
         id,
         item_id: unit.next_item_id().await?,
-        partner: by.partner.clone(),
-        user: by.user.clone(),
-        requested_by: by.who.clone(),
+        partner: asks.partner.clone(),
+        user: asks.user.clone(),
+        requested_by: asks.by.who.clone(),
         network: terms.network,
         asset: terms.asset,
         destination: terms.destination,
@@ -222,7 +224,13 @@ pub async fn request(unit: &mut Unit, by: &Requester, terms: Terms) -> Result<Wi
     };
     store::insert(unit.db(), &row).await?;
     let now = unit.now();
-    let step = Step { from: "", to: State::Pending.name(), event: "request", who: &by.who, why: "requested" };
+    let step = Step { from: "", to: State::Pending.name(), event: "request", who: &asks.by.who, why: "requested" };
     store::insert_transition(unit.db(), &row.id, &step, now).await?;
+    let after = json!({
+        "state": row.state.name(), "user": row.user, "network": row.network, "asset": row.asset,
+        "to": row.destination.to_string(), "amount_minor": row.amount.get().to_string(),
+        "fee_minor": row.fee.get().to_string(),
+    });
+    audit::record(unit, &asks.by, Action::WithdrawalRequest, &row.id, Value::Null, after).await?;
     Ok(row)
 }

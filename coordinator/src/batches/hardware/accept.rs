@@ -11,6 +11,7 @@ use super::requests::{Request, requests};
 use super::store::{self, Signed};
 use crate::alerts;
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::ledger::Unit;
 use crate::pairing::CoordinatorKey;
 use airlock_shared::batch::Content;
@@ -21,6 +22,7 @@ use airlock_shared::frames::{frames_of_picture, is_picture};
 use airlock_shared::roles::creator::{self, CreateError};
 use airlock_shared::roles::{extractor, finalizer};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What became of one answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -60,7 +62,7 @@ pub struct Came {
 }
 
 /// Takes what people bring back from a device: Uniform Resources as text, one or more a part, or pictures of them.
-pub async fn accept(app: &App, id: &str, parts: Vec<Vec<u8>>, who: &str) -> Result<Came, BatchError> {
+pub async fn accept(app: &App, id: &str, parts: Vec<Vec<u8>>, by: &By) -> Result<Came, BatchError> {
     let (batch, content, asked) = {
         let mut db = app.db.reader().await?;
         let batch = batches::get(&mut db, id).await?;
@@ -87,7 +89,7 @@ pub async fn accept(app: &App, id: &str, parts: Vec<Vec<u8>>, who: &str) -> Resu
     let work = Work {
         batch: id.to_owned(),
         content,
-        who: who.to_owned(),
+        by: by.clone(),
         key: CoordinatorKey::open(&app.config.home)?,
     };
     let (taken, state, known) =
@@ -208,7 +210,7 @@ async fn late(app: &App, batch: &Batch, why: &str) -> Result<(), BatchError> {
 struct Work {
     batch: String,
     content: Content,
-    who: String,
+    by: By,
     key: CoordinatorKey,
 }
 
@@ -225,6 +227,10 @@ impl Work {
             let (verdict, why) = self.keep(unit, &batch, &request_id, &signed).await?;
             answers.push(Given { request_id: Some(request_id), verdict, why });
         }
+        let shown: Vec<Value> =
+            answers.iter().map(|one| json!({ "request": one.request_id, "verdict": one.verdict })).collect();
+        let after = json!({ "answers": shown });
+        audit::record(unit, &self.by, Action::HardwareReply, &batch.id, Value::Null, after).await?;
         let known = store::signatures(unit.db(), &batch.id).await?;
         let expected = self.content.items.len().saturating_mul(self.content.signatures_per_item());
         if batch.state != State::Exported || known.len() != expected {
@@ -259,7 +265,7 @@ impl Work {
                 ("batch.late_signatures", why)
             }
             None => {
-                store::insert_signature(unit.db(), &batch.id, signed, request_id, &self.who, now).await?;
+                store::insert_signature(unit.db(), &batch.id, signed, request_id, &self.by.who, now).await?;
                 return Ok(("stored", format!("item {item}, transaction {transaction} is signed")));
             }
         };
@@ -287,6 +293,6 @@ impl Work {
         let reply = HardwareReply::seal(envelope, left, signatures, self.key.signing_key());
         let now = unit.now();
         store::insert_reply(unit.db(), &batch.id, &reply, now).await?;
-        replies::sign(unit, batch, &self.content, &extracted, &self.who).await
+        replies::sign(unit, batch, &self.content, &extracted, &self.by.who).await
     }
 }

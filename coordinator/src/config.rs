@@ -1,19 +1,28 @@
 //! Settings: the documented default file, overridden by a file, the environment and flags, then checked.
 //!
 //! `config.example.toml` is compiled in and is the default; `--config FILE` and `AIRLOCK_SECTION__KEY` go over it.
-//! `file` is how the text is spelled; this module turns it into types once, so nobody downstream parses an
-//! address or an amount again. What must stay true: an unknown key or a bad value is refused with its name, the
-//! value and what was expected; provider and database URLs (they may hold credentials) are never printed.
+//! `merge` puts the sources together, `file`, `server` and `auth` are how the text is spelled; this module turns it into
+//! types once, so nobody downstream parses an address or an amount again. What must stay true: unknown keys and bad values
+//! are refused, all at once, with the name, the value and what was expected; provider and database URLs (they may hold
+//! credentials) are never printed.
 
 pub mod auth;
-pub mod file;
+mod file;
+mod merge;
+mod mistake;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use mistake::{ConfigError, Mistake};
 
 use crate::chain::{self, Coin};
 use crate::ledger::{AssetCode, Assets};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, MinorUnits, Network, PersonId, Profile, Scale};
-use figment::Figment;
-use figment::providers::{Env, Format as _, Toml};
+use ipnet::IpNet;
+use merge::Merged;
+use mistake::Mistakes;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,28 +31,6 @@ use std::time::Duration;
 
 /// The documented default file.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
-
-/// Why the settings were refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Unknown key, wrong type, unreadable file.
-    #[error("settings: {0}")]
-    Read(Box<figment::Error>),
-    /// A value of the right type that cannot be used.
-    #[error("settings: {key}: found {found:?}, expected {expected}")]
-    Value {
-        /// Which setting.
-        key: String,
-        /// What was there.
-        found: String,
-        /// What would do.
-        expected: String,
-    },
-}
-
-fn refused(key: impl Into<String>, found: impl ToString, expected: impl ToString) -> ConfigError {
-    ConfigError::Value { key: key.into(), found: found.to_string(), expected: expected.to_string() }
-}
 
 /// A URL that may hold credentials: shown as its host only.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,12 +70,16 @@ pub struct Config {
     pub server: ServerConfig,
     /// `sqlite:` or `postgres:` URL.
     pub database_url: SecretUrl,
-    /// Read connections.
-    pub database_readers_max: u32,
+    /// Its pools and time-outs.
+    pub database: DatabaseConfig,
+    /// How much one address, key or person may ask.
+    pub limits: LimitsConfig,
+    /// Who may read the metrics.
+    pub metrics: MetricsConfig,
     /// The ledger's writer.
     pub writer: crate::ledger::WriterLimits,
-    /// `text` or `json` log lines.
-    pub log_json: bool,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// A filter in `tracing`'s syntax.
     pub log_filter: String,
     /// Assets and their scales, from `[[asset]]` and the networks.
@@ -106,10 +97,96 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Proxies whose word on a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit_bytes: usize,
-    /// A request that takes longer is answered 503.
+    /// Largest head of a request (its line and headers), in bytes; 8192 or more.
+    pub header_limit_bytes: usize,
+    /// A request that takes longer is answered 504.
     pub request_timeout: Duration,
+    /// How long a connection may be idle or take over the head of a request.
+    pub header_timeout: Duration,
+    /// How long a client may take none of its answer.
+    pub write_timeout: Duration,
+    /// A request that takes longer is logged as slow.
+    pub slow_request: Duration,
+    /// Open connections in all; beyond that new ones wait.
+    pub connections_max: usize,
+    /// Open connections of one address (a proxy that is trusted is exempt).
+    pub connections_per_address_max: usize,
+    /// TLS by this program, or `None` when a proxy does it.
+    pub tls: Option<TlsConfig>,
+}
+
+/// TLS by rustls.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM: the certificate and its chain.
+    pub certificate_file: PathBuf,
+    /// PEM: its private key.
+    pub key_file: PathBuf,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+/// How often something may be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allowance {
+    /// Requests a minute in the long run; 0: no limit.
+    pub per_minute: u32,
+    /// How many at once after a pause.
+    pub burst: u32,
+}
+
+/// Rate limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LimitsConfig {
+    /// Of one client address (IPv6: one /64).
+    pub address: Allowance,
+    /// Of one partner's API key.
+    pub key: Allowance,
+    /// Of one person or end user.
+    pub person: Allowance,
+    /// Of one address on the routes of log-in and sign-up.
+    pub login: Allowance,
+}
+
+/// Who may read `GET /metrics` and the details of `GET /health`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MetricsConfig {
+    /// Networks of the readers.
+    pub allow: Vec<IpNet>,
+}
+
+/// Pools and time-outs of the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DatabaseConfig {
+    /// Does `serve` bring the database up to date by itself?
+    pub migrate: bool,
+    /// How long the start waits for a database that is not there yet.
+    pub wait: Duration,
+    /// Read connections; the writer has one of its own.
+    pub readers_max: u32,
+    /// How long a request waits for a read connection.
+    pub acquire_timeout: Duration,
+    /// PostgreSQL: the longest one reading statement may take.
+    pub statement_timeout: Duration,
+    /// SQLite: how long to wait for a lock.
+    pub busy_timeout: Duration,
+    /// A statement that takes longer is logged as slow.
+    pub slow_statement: Duration,
+}
+
+/// How log lines are written, on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// How batches are made.
@@ -265,35 +342,20 @@ pub enum FeeConfig {
 }
 
 impl Config {
-    /// Reads the defaults, `path` if given, the environment (`AIRLOCK_SERVER__LISTEN=…`) and `overrides`
+    /// Reads the defaults, `path` if given, the environment (`AIRLOCK_SERVER__LISTEN=…`) and `flags`
     /// (TOML text made from flags), in this order.
-    pub fn load(path: Option<&Path>, overrides: &str) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Toml::string(EXAMPLE));
-        if let Some(path) = path {
-            figment = figment.merge(Toml::file_exact(path));
-        }
-        let figment = figment.merge(Env::prefixed("AIRLOCK_").split("__").ignore(&[
-            "test_postgres",
-            "require_postgres",
-            "anvil",
-            "foreign_dir",
-            "python",
-            "require_foreign",
-        ]));
-        let file: file::File = figment
-            .merge(Toml::string(overrides))
-            .extract()
-            .map_err(|error| ConfigError::Read(Box::new(error)))?;
-        Self::check(file)
+    pub fn load(path: Option<&Path>, flags: &str) -> Result<Self, ConfigError> {
+        Self::check(merged(path, flags)?)
+    }
+
+    /// The settings that [`Self::load`] would read, as TOML, with credentials masked. They need not be valid.
+    pub fn shown(path: Option<&Path>, flags: &str) -> Result<String, ConfigError> {
+        merged(path, flags)?.shown()
     }
 
     /// The settings in `text` over the defaults, without the environment.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let file = Figment::from(Toml::string(EXAMPLE))
-            .merge(Toml::string(text))
-            .extract()
-            .map_err(|error| ConfigError::Read(Box::new(error)))?;
-        Self::check(file)
+        Self::check(Merged::read(Some((text, "the file")), false, "")?)
     }
 
     /// The settings of one network, if it is configured.
@@ -301,129 +363,123 @@ impl Config {
         self.networks.iter().find(|configured| configured.network == network)
     }
 
-    fn check(file: file::File) -> Result<Self, ConfigError> {
-        let profile = Profile::from_name(&file.profile)
-            .ok_or_else(|| refused("profile", &file.profile, "main, test or dev"))?;
-        let creator = PersonId::new(&file.creator)
-            .ok_or_else(|| refused("creator", &file.creator, "1 to 64 of a-z 0-9 . _ @ -"))?;
-        let assets = file::assets(&file)?;
-        let mut networks: Vec<Arc<NetworkConfig>> = Vec::new();
-        for (position, network) in file.network.iter().enumerate() {
-            let key = format!("network[{position}]");
-            let checked = file::network(&key, network, &assets)?;
-            if checked.network.profile() != profile {
-                let expected = format!("a network of profile {}", profile.name());
-                return Err(refused(format!("{key}.id"), checked.network, expected));
-            }
-            if networks.iter().any(|other| other.network == checked.network) {
-                return Err(refused(format!("{key}.id"), checked.network, "each network once"));
-            }
-            networks.push(Arc::new(checked));
+    fn check(mut merged: Merged) -> Result<Self, ConfigError> {
+        let mut mistakes = Mistakes::default();
+        let said = [merged.take_array("asset", &mut mistakes), merged.take_array("network", &mut mistakes)];
+        let asset = entries::<file::Asset>(&merged, "asset", &said[0], &mut mistakes);
+        let network = entries::<file::NetworkFile>(&merged, "network", &said[1], &mut mistakes);
+        let asset: Vec<_> = asset.into_iter().map(|(_, asset)| asset).collect();
+        let assets = file::assets(&asset, &network, &mut mistakes);
+        let Some(file) = merged.rest::<file::File>(&mut mistakes) else { return mistakes.end(None) };
+        let profile = Profile::from_name(&file.profile);
+        if profile.is_none() {
+            mistakes.refuse("profile", &file.profile, "main, test or dev");
         }
-        Ok(Self {
-            profile,
-            home: file.home.clone(),
-            creator,
-            server: ServerConfig {
-                listen: file.server.listen,
-                body_limit_bytes: file.server.body_limit_bytes,
-                request_timeout: Duration::from_millis(file.server.request_timeout_ms),
-            },
-            database_url: SecretUrl(file.database.url),
-            database_readers_max: file.database.readers_max.max(1),
-            writer: crate::ledger::WriterLimits {
-                group_max: file.writer.group_max,
-                queue_max: file.writer.queue_max,
-            },
-            log_json: match file.log.format.as_str() {
-                "json" => true,
-                "text" => false,
-                other => return Err(refused("log.format", other, "text or json")),
-            },
+        let networks = networks(&network, profile, &assets, &mut mistakes);
+        let url_set = merged.is_set(&["database", "url"]);
+        let config = Self::of(file, profile, url_set, assets, networks, &mut mistakes);
+        mistakes.end(config)
+    }
+
+    /// Everything but assets and networks.
+    fn of(
+        file: file::File,
+        profile: Option<Profile>,
+        url_set: bool,
+        assets: Assets,
+        networks: Vec<Arc<NetworkConfig>>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
+        let creator = PersonId::new(&file.creator);
+        if creator.is_none() {
+            mistakes.refuse("creator", &file.creator, "1 to 64 of a-z 0-9 . _ @ -");
+        }
+        let server = server::server(&file.server, profile, mistakes);
+        let limits = server::limits(&file.limits, mistakes);
+        let metrics = server::metrics(&file.metrics, mistakes);
+        let (database_url, database) = server::database(&file.database, url_set, mistakes);
+        let log_format = log_format(&file.log.format, mistakes);
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&file.log.filter) {
+            mistakes.refuse("log.filter", &file.log.filter, error);
+        }
+        let batch = file::batch(&file.batch, mistakes);
+        let auth = mistakes.note(file.auth.checked());
+        let writer = crate::ledger::WriterLimits {
+            group_max: mistakes.within("writer.group_max", file.writer.group_max, 1..=100_000),
+            queue_max: mistakes.within("writer.queue_max", file.writer.queue_max, 1..=1_000_000),
+        };
+        Some(Self {
+            profile: profile?,
+            home: file.home,
+            creator: creator?,
+            server,
+            database_url,
+            database,
+            limits,
+            metrics,
+            writer,
+            log_format: log_format?,
             log_filter: file.log.filter,
             assets: Arc::new(assets),
             networks,
-            batch: file::batch(&file.batch)?,
-            auth: file.auth.checked()?,
+            batch,
+            auth: auth?,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// All sources put together. A file that is named must be there.
+fn merged(path: Option<&Path>, flags: &str) -> Result<Merged, ConfigError> {
+    let Some(path) = path else { return Merged::read(None, true, flags) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let expected = format!("a file that can be read: {error}");
+        ConfigError { mistakes: vec![mistake::refused("--config", &name, expected)] }
+    })?;
+    Merged::read(Some((&text, &name)), true, flags)
+}
 
-    const NETWORK: &str = r#"
-        [[network]]
-        id = "tron:0xa1710c4b"
-        providers = ["http://user:secret@127.0.0.1:1/", "http://127.0.0.1:2"]
-        [network.native]
-        asset = "TRX"
-        decimals = 6
-        [[network.token]]
-        asset = "USDT"
-        contract = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
-        decimals = 6
-        [network.token.withdrawal]
-        fee = "1"
-        amount_min = "2"
-        amount_max = "1000"
-    "#;
+/// Every entry of an array of tables that can be read, with its place.
+fn entries<T: serde::de::DeserializeOwned>(
+    merged: &Merged,
+    name: &str,
+    said: &[figment::value::Value],
+    mistakes: &mut Mistakes,
+) -> Vec<(usize, T)> {
+    let entry = |(place, value)| Some((place, merged.entry(&format!("{name}[{place}]"), value, mistakes)?));
+    said.iter().enumerate().filter_map(entry).collect()
+}
 
-    #[test]
-    fn the_documented_default_is_valid_and_lists_no_network() {
-        let config = Config::from_toml("").unwrap();
-        assert!(config.networks.is_empty());
-        assert!(config.server.listen.ip().is_loopback());
-    }
-
-    #[test]
-    fn a_network_is_read_into_types() {
-        let config = Config::from_toml(NETWORK).unwrap();
-        let network = &config.networks[0];
-        let usdt = network.token(&"USDT".parse().unwrap()).unwrap();
-        assert_eq!(usdt.withdrawal.unwrap().fee.get(), 1_000_000);
-        assert_eq!(network.finality, Finality::Solidified);
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_by_name() {
-        let error = Config::from_toml("[server]\nlisten_adress = \"x\"").unwrap_err().to_string();
-        assert!(error.contains("listen_adress"), "{error}");
-    }
-
-    #[test]
-    fn a_bad_value_is_refused_with_key_value_and_expectation() {
-        let error = Config::from_toml(&NETWORK.replace("jLj6t", "jLj6u")).unwrap_err().to_string();
-        assert!(error.contains("network[0].token[0].contract") && error.contains("jLj6u"), "{error}");
-    }
-
-    #[test]
-    fn a_main_network_is_refused_in_the_dev_profile() {
-        let main = NETWORK.replace("tron:0xa1710c4b", "tron:0x2b6653dc");
-        assert!(matches!(Config::from_toml(&main), Err(ConfigError::Value { .. })));
-    }
-
-    #[test]
-    fn a_depth_is_no_finality_for_real_money_and_none_is_none_anywhere() {
-        let evm = |profile: &str, id: &str, finality: &str| {
-            Config::from_toml(&format!(
-                "profile = \"{profile}\"\n[[network]]\nid = \"{id}\"\nproviders = [\"http://127.0.0.1:1\"]\n\
-                 finality = {finality}\n[network.native]\nasset = \"ETH\"\ndecimals = 18\n"
-            ))
-        };
-        assert!(evm("dev", "eip155:31337", "12").is_ok());
-        assert!(evm("main", "eip155:1", "\"finalized\"").is_ok());
-        for (profile, id, depth) in [("dev", "eip155:31337", "0"), ("main", "eip155:1", "200")] {
-            let error = evm(profile, id, depth).unwrap_err().to_string();
-            assert!(error.contains("network[0].finality") && error.contains("finalized"), "{error}");
+fn networks(
+    said: &[(usize, file::NetworkFile)],
+    profile: Option<Profile>,
+    assets: &Assets,
+    mistakes: &mut Mistakes,
+) -> Vec<Arc<NetworkConfig>> {
+    let mut networks: Vec<Arc<NetworkConfig>> = Vec::new();
+    for (position, network) in said {
+        let key = format!("network[{position}]");
+        let Some(checked) = file::network(&key, network, assets, mistakes) else { continue };
+        if let Some(profile) = profile.filter(|profile| checked.network.profile() != *profile) {
+            let expected = format!("a network of profile {}", profile.name());
+            mistakes.refuse(format!("{key}.id"), checked.network, expected);
         }
+        if networks.iter().any(|other| other.network == checked.network) {
+            mistakes.refuse(format!("{key}.id"), checked.network, "each network once");
+        }
+        networks.push(Arc::new(checked));
     }
+    networks
+}
 
-    #[test]
-    fn credentials_in_urls_are_never_shown() {
-        let config = Config::from_toml(NETWORK).unwrap();
-        let shown = format!("{config:?}");
-        assert!(!shown.contains("secret"), "{shown}");
+fn log_format(name: &str, mistakes: &mut Mistakes) -> Option<LogFormat> {
+    match name {
+        "auto" => Some(LogFormat::Auto),
+        "json" => Some(LogFormat::Json),
+        "text" => Some(LogFormat::Text),
+        other => {
+            mistakes.refuse("log.format", other, "auto, text or json");
+            None
+        }
     }
 }

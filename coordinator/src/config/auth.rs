@@ -3,7 +3,7 @@
 //! `config.rs` reads it from the settings; `people` and `api/auth.rs` go by it. What must stay true: no setting makes
 //! password hashing weaker than OWASP's least for Argon2id (19 MiB, 2 passes), or a step-up or access token long-lived.
 
-use super::{ConfigError, refused};
+use super::mistake::{Mistake, refused};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ pub(super) struct Auth {
 }
 
 impl Auth {
-    pub(super) fn checked(self) -> Result<AuthConfig, ConfigError> {
+    pub(super) fn checked(self) -> Result<AuthConfig, Mistake> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._:-/".contains(c);
         if !(1..=64).contains(&self.issuer.len()) || !self.issuer.chars().all(plain) {
             return Err(refused("auth.issuer", &self.issuer, "1 to 64 letters, digits and ._:-/"));
@@ -138,7 +138,7 @@ impl Auth {
     }
 }
 
-fn within(key: &str, found: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+fn within(key: &str, found: u64, least: u64, most: u64) -> Result<u64, Mistake> {
     if (least..=most).contains(&found) {
         return Ok(found);
     }

@@ -1,17 +1,17 @@
 //! How the settings file is spelled, and the step from its texts to types.
 //!
-//! Only `config.rs` uses this. Every struct refuses unknown keys; amounts are decimal texts in the asset's own
-//! unit, wei and sun are integers in text or number; every refusal names the key.
+//! Only `config.rs` uses this; the server's part is in `server.rs`. Every struct refuses unknown keys; amounts are decimal
+//! texts in the asset's own unit, wei and sun are integers in text or number; every mistake names the key, and one does
+//! not hide the next.
 
+use super::mistake::{Mistake, Mistakes, refused};
 use super::{
-    BatchConfig, ConfigError, FeeConfig, Finality, NetworkConfig, SecretUrl, TokenConfig, WalletConfig,
-    WithdrawalConfig, refused,
+    BatchConfig, FeeConfig, Finality, NetworkConfig, SecretUrl, TokenConfig, WalletConfig, WithdrawalConfig,
 };
 use crate::ledger::{AssetCode, Assets};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, Family, MinorUnits, Network, Profile};
 use serde::Deserialize;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,30 +21,14 @@ pub(super) struct File {
     pub(super) profile: String,
     pub(super) home: PathBuf,
     pub(super) creator: String,
-    pub(super) server: Server,
-    pub(super) database: Database,
+    pub(super) server: super::server::Server,
+    pub(super) limits: super::server::Limits,
+    pub(super) metrics: super::server::Metrics,
+    pub(super) database: super::server::Database,
     pub(super) writer: Writer,
     pub(super) log: Log,
     pub(super) batch: Batch,
     pub(super) auth: super::auth::Auth,
-    pub(super) asset: Vec<Asset>,
-    #[serde(default)]
-    pub(super) network: Vec<NetworkFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Server {
-    pub(super) listen: SocketAddr,
-    pub(super) body_limit_bytes: usize,
-    pub(super) request_timeout_ms: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Database {
-    pub(super) url: String,
-    pub(super) readers_max: u32,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +66,10 @@ pub(super) struct Asset {
 #[serde(deny_unknown_fields)]
 pub(super) struct NetworkFile {
     id: Network,
+    #[serde(default)]
     providers: Vec<String>,
+    #[serde(default)]
+    providers_file: PathBuf,
     #[serde(default = "provider_timeout_ms")]
     provider_timeout_ms: u64,
     /// `solidified`, `finalized`, or a depth in blocks.
@@ -108,7 +95,7 @@ const fn poll_interval_ms() -> u64 {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "\"solidified\" (TRON), \"finalized\" (EVM) or a number of blocks")]
 enum FinalityFile {
     Depth(u64),
     Name(String),
@@ -153,88 +140,99 @@ struct FeesFile {
     expiration_s: Option<u64>,
 }
 
-pub(super) fn assets(file: &File) -> Result<Assets, ConfigError> {
+/// The assets; networks say at how many decimals they carry them.
+pub(super) fn assets(asset: &[Asset], networks: &[(usize, NetworkFile)], mistakes: &mut Mistakes) -> Assets {
     let mut assets = Assets::default();
-    for (position, asset) in file.asset.iter().enumerate() {
-        assets
-            .add(asset.code.clone(), asset.decimals)
-            .map_err(|error| refused(format!("asset[{position}].decimals"), asset.decimals, error))?;
-    }
-    for (position, network) in file.network.iter().enumerate() {
-        for token in std::iter::once(&network.native).chain(&network.token) {
-            assets.add_on(token.asset.clone(), network.id, token.decimals).map_err(|error| {
-                refused(format!("network[{position}] {} decimals", token.asset), token.decimals, error)
-            })?;
+    for (position, asset) in asset.iter().enumerate() {
+        if let Err(error) = assets.add(asset.code.clone(), asset.decimals) {
+            mistakes.refuse(format!("asset[{position}].decimals"), asset.decimals, error);
         }
     }
-    Ok(assets)
+    for (position, network) in networks {
+        for token in std::iter::once(&network.native).chain(&network.token) {
+            if let Err(error) = assets.add_on(token.asset.clone(), network.id, token.decimals) {
+                mistakes.refuse(format!("network[{position}] {} decimals", token.asset), token.decimals, error);
+            }
+        }
+    }
+    assets
 }
 
-pub(super) fn batch(batch: &Batch) -> Result<BatchConfig, ConfigError> {
-    if !(1..=40).contains(&batch.frame_version) {
-        return Err(refused("batch.frame_version", batch.frame_version, "a QR version, 1 to 40"));
-    }
-    if !(1..=60).contains(&batch.frames_per_second) {
-        return Err(refused("batch.frames_per_second", batch.frames_per_second, "1 to 60"));
-    }
-    if !(1..=10_000).contains(&batch.items_max) {
-        return Err(refused("batch.items_max", batch.items_max, "1 to 10000"));
-    }
-    Ok(BatchConfig {
-        items_max: batch.items_max,
+pub(super) fn batch(batch: &Batch, mistakes: &mut Mistakes) -> BatchConfig {
+    BatchConfig {
+        items_max: mistakes.within("batch.items_max", batch.items_max, 1..=10_000),
         lifetime: Duration::from_secs(batch.lifetime_s),
-        frame_version: batch.frame_version,
-        frames_per_second: batch.frames_per_second,
+        frame_version: mistakes.within("batch.frame_version", batch.frame_version, 1..=40),
+        frames_per_second: mistakes.within("batch.frames_per_second", batch.frames_per_second, 1..=60),
         frame_surplus_percent: batch.frame_surplus_percent,
-    })
+    }
 }
 
-pub(super) fn network(key: &str, file: &NetworkFile, assets: &Assets) -> Result<NetworkConfig, ConfigError> {
+pub(super) fn network(
+    key: &str,
+    file: &NetworkFile,
+    assets: &Assets,
+    mistakes: &mut Mistakes,
+) -> Option<NetworkConfig> {
     let network = file.id;
-    if file.providers.is_empty() || file.providers.iter().any(|url| !is_http(url)) {
-        // The URLs themselves may hold credentials and are not repeated.
-        let found = format!("{} entries", file.providers.len());
-        return Err(refused(format!("{key}.providers"), found, "http:// or https:// URLs, at least one"));
-    }
+    let providers = providers(key, file, mistakes);
     if file.native.contract.is_some() {
-        return Err(refused(
-            format!("{key}.native.contract"),
-            "a contract",
-            "none: the native coin has no contract",
-        ));
+        mistakes.refuse(format!("{key}.native.contract"), "a contract", "none: the native coin has no contract");
     }
-    let native = token(&format!("{key}.native"), network, &file.native, assets)?;
+    let native = token(&format!("{key}.native"), network, &file.native, assets, mistakes);
     let mut tokens = Vec::new();
     for (position, entry) in file.token.iter().enumerate() {
         let key = format!("{key}.token[{position}]");
         if entry.contract.is_none() {
-            return Err(refused(format!("{key}.contract"), "nothing", "the token's contract address"));
+            mistakes.refuse(format!("{key}.contract"), "nothing", "the token's contract address");
         }
-        tokens.push(token(&key, network, entry, assets)?);
+        tokens.extend(token(&key, network, entry, assets, mistakes));
     }
     let mut wallets = Vec::new();
     for (position, entry) in file.wallet.iter().enumerate() {
-        wallets.push(wallet(&format!("{key}.wallet[{position}]"), network, entry)?);
+        wallets.extend(mistakes.note(wallet(&format!("{key}.wallet[{position}]"), network, entry)));
     }
-    Ok(NetworkConfig {
+    let finality = mistakes.note(finality(key, network, file.finality.as_ref()));
+    let fees = mistakes.note(fees(key, network, &file.fees));
+    let timeout = mistakes.within(format!("{key}.provider_timeout_ms"), file.provider_timeout_ms, 1..=600_000);
+    let poll = mistakes.within(format!("{key}.poll_interval_ms"), file.poll_interval_ms, 10..=600_000);
+    Some(NetworkConfig {
         network,
-        providers: file.providers.iter().map(|url| SecretUrl(url.trim_end_matches('/').to_owned())).collect(),
-        provider_timeout: Duration::from_millis(file.provider_timeout_ms.max(1)),
-        finality: finality(key, network, file.finality.as_ref())?,
-        poll_interval: Duration::from_millis(file.poll_interval_ms.max(10)),
+        providers,
+        provider_timeout: Duration::from_millis(timeout),
+        finality: finality?,
+        poll_interval: Duration::from_millis(poll),
         start_block: file.start_block,
-        native,
+        native: native?,
         tokens,
         wallets,
-        fees: fees(key, network, &file.fees)?,
+        fees: fees?,
     })
+}
+
+/// The providers' URLs out of the settings or a file of their own, one a line. They may hold access keys.
+fn providers(key: &str, file: &NetworkFile, mistakes: &mut Mistakes) -> Vec<SecretUrl> {
+    let told = match super::server::secret_file(&format!("{key}.providers_file"), &file.providers_file, mistakes) {
+        Some(_) if !file.providers.is_empty() => {
+            mistakes.refuse(format!("{key}.providers_file"), "both", "either providers or providers_file");
+            return Vec::new();
+        }
+        Some(text) => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        None => file.providers.clone(),
+    };
+    if told.is_empty() || told.iter().any(|url| !is_http(url)) {
+        // The URLs themselves may hold credentials and are not repeated.
+        let found = format!("{} entries", told.len());
+        mistakes.refuse(format!("{key}.providers"), found, "http:// or https:// URLs, at least one");
+    }
+    told.iter().map(|url| SecretUrl(url.trim_end_matches('/').to_owned())).collect()
 }
 
 fn is_http(url: &str) -> bool {
     url.starts_with("http://") || url.starts_with("https://")
 }
 
-fn finality(key: &str, network: Network, file: Option<&FinalityFile>) -> Result<Finality, ConfigError> {
+fn finality(key: &str, network: Network, file: Option<&FinalityFile>) -> Result<Finality, Mistake> {
     let key = format!("{key}.finality");
     match (network.family(), file) {
         (Family::Tron, None) => Ok(Finality::Solidified),
@@ -253,32 +251,42 @@ fn finality(key: &str, network: Network, file: Option<&FinalityFile>) -> Result<
     }
 }
 
-fn token(key: &str, network: Network, file: &TokenFile, assets: &Assets) -> Result<TokenConfig, ConfigError> {
-    let contract = match &file.contract {
+fn token(
+    key: &str,
+    network: Network,
+    file: &TokenFile,
+    assets: &Assets,
+    mistakes: &mut Mistakes,
+) -> Option<TokenConfig> {
+    let contract = file.contract.as_ref().map(|text| {
+        let parsed = Address::parse(network, text);
+        mistakes.note(parsed.map_err(|error| refused(format!("{key}.contract"), text, error)))
+    });
+    let scale = assets.scale(&file.asset, network);
+    let scale =
+        mistakes.note(scale.map_err(|error| refused(format!("{key}.asset"), &file.asset, error)))?;
+    let mut amount = |name: &str, text: &str| {
+        let parsed = MinorUnits::from_decimal(text, scale.minor_decimals());
+        mistakes.note(parsed.map_err(|error| refused(format!("{key}.withdrawal.{name}"), text, error)))
+    };
+    let withdrawal = file.withdrawal.as_ref().map(|terms| {
+        let (fee, least) = (amount("fee", &terms.fee), amount("amount_min", &terms.amount_min));
+        let greatest = amount("amount_max", &terms.amount_max);
+        Some(WithdrawalConfig { fee: fee?, amount_min: least?, amount_max: greatest? })
+    });
+    // What is missing here was noted above.
+    let contract = match contract {
+        Some(contract) => Some(contract?),
         None => None,
-        Some(text) => Some(
-            Address::parse(network, text).map_err(|error| refused(format!("{key}.contract"), text, error))?,
-        ),
     };
-    let scale = assets
-        .scale(&file.asset, network)
-        .map_err(|error| refused(format!("{key}.asset"), &file.asset, error))?;
-    let amount = |name: &str, text: &str| {
-        MinorUnits::from_decimal(text, scale.minor_decimals())
-            .map_err(|error| refused(format!("{key}.withdrawal.{name}"), text, error))
-    };
-    let withdrawal = match &file.withdrawal {
+    let withdrawal = match withdrawal {
+        Some(terms) => Some(terms?),
         None => None,
-        Some(terms) => Some(WithdrawalConfig {
-            fee: amount("fee", &terms.fee)?,
-            amount_min: amount("amount_min", &terms.amount_min)?,
-            amount_max: amount("amount_max", &terms.amount_max)?,
-        }),
     };
-    Ok(TokenConfig { asset: file.asset.clone(), contract, scale, withdrawal })
+    Some(TokenConfig { asset: file.asset.clone(), contract, scale, withdrawal })
 }
 
-fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig, ConfigError> {
+fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig, Mistake> {
     let role = Role::from_name(&file.role)
         .filter(|role| *role != Role::Deposit)
         .ok_or_else(|| refused(format!("{key}.role"), &file.role, "hot, cold, energy or hardware"))?;
@@ -287,7 +295,7 @@ fn wallet(key: &str, network: Network, file: &WalletFile) -> Result<WalletConfig
     Ok(WalletConfig { role, address, path: file.path.clone(), fingerprint: file.fingerprint.clone() })
 }
 
-fn fees(key: &str, network: Network, file: &FeesFile) -> Result<FeeConfig, ConfigError> {
+fn fees(key: &str, network: Network, file: &FeesFile) -> Result<FeeConfig, Mistake> {
     match network.family() {
         Family::Evm => {
             let fee_levels = file.fee_levels.unwrap_or(1);

@@ -8,7 +8,8 @@ use super::{ApiError, parse};
 use crate::app::App;
 use crate::clock::UnixMillis;
 use crate::db::Db;
-use crate::ledger::{LedgerError, Unit};
+use crate::ledger::order::AnswerBody;
+use crate::ledger::{Answer, LedgerError, OnceRow, Unit};
 use crate::people::Caller;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
@@ -64,6 +65,30 @@ impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
     }
 }
 
+impl Ticket {
+    /// The record that an order commits with its posting; `body` makes the answer.
+    pub fn record(self, caller: &Caller, status: StatusCode, body: AnswerBody) -> OnceRow {
+        let owner = caller.idempotency_owner();
+        OnceRow { owner, key: self.key, request_digest: self.digest, status: status.as_u16(), body }
+    }
+}
+
+/// The answer that this very request got before, if any; a handler that must refuse without entering the writer asks here first.
+pub async fn before(app: &App, caller: &Caller, ticket: &Ticket) -> Result<Option<Response>, ApiError> {
+    let mut db = app.db.reader().await?;
+    match find(&mut db, &caller.idempotency_owner(), &ticket.key).await? {
+        None => Ok(None),
+        Some((digest, _)) if digest != ticket.digest => Err(other_request()),
+        Some((_, Stored { status, body })) => answered(Answer { status, body }).map(Some),
+    }
+}
+
+/// A stored answer as a response.
+pub fn answered(answer: Answer) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
+}
+
 /// An answer that was given before, or is given now.
 struct Stored {
     status: u16,
@@ -103,7 +128,8 @@ where
     Ok((status, [(header::CONTENT_TYPE, "application/json")], stored.body).into_response())
 }
 
-fn other_request() -> ApiError {
+/// The same key, another request.
+pub fn other_request() -> ApiError {
     ApiError::conflict("idempotency_key_reused", "this idempotency key was used for another request")
 }
 

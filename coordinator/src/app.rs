@@ -69,7 +69,7 @@ pub enum OpenError {
 impl App {
     /// Opens the database, which must be migrated, pins the asset scales and starts the writer.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
-        let db = Database::open(config.database_url.reveal(), config.database.readers_max).await?;
+        let db = Database::open_with(config.database_url.reveal(), config.database.pools).await?;
         db.expect_current().await?;
         let writer = Writer::start(db.clone(), config.assets.clone(), clock.clone(), config.writer);
         let assets = config.assets.clone();

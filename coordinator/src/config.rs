@@ -17,6 +17,7 @@ mod tests;
 pub use mistake::{ConfigError, Mistake};
 
 use crate::chain::{self, Coin};
+use crate::db::Pools;
 use crate::ledger::{AssetCode, Assets};
 use airlock_shared::wallet::Role;
 use airlock_shared::{Address, BaseUnits, MinorUnits, Network, PersonId, Profile, Scale};
@@ -166,16 +167,8 @@ pub struct DatabaseConfig {
     pub migrate: bool,
     /// How long the start waits for a database that is not there yet.
     pub wait: Duration,
-    /// Read connections; the writer has one of its own.
-    pub readers_max: u32,
-    /// How long a request waits for a read connection.
-    pub acquire_timeout: Duration,
-    /// PostgreSQL: the longest one reading statement may take.
-    pub statement_timeout: Duration,
-    /// SQLite: how long to wait for a lock.
-    pub busy_timeout: Duration,
-    /// A statement that takes longer is logged as slow.
-    pub slow_statement: Duration,
+    /// Connections and time-outs.
+    pub pools: Pools,
 }
 
 /// How log lines are written, on standard error.

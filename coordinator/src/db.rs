@@ -13,7 +13,7 @@ pub(crate) mod rows;
 use crate::clock::UnixMillis;
 use crate::migrations::MIGRATIONS;
 use airlock_shared::Digest;
-use sqlx::any::AnyPoolOptions;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _, Transaction};
 use std::time::Duration;
 
@@ -74,6 +74,33 @@ fn driver(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> DbError {
     move |source| DbError::Driver { doing, source }
 }
 
+/// Pools and time-outs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pools {
+    /// Read connections; the writer has one of its own.
+    pub readers_max: u32,
+    /// How long a read waits for a connection.
+    pub acquire_timeout: Duration,
+    /// PostgreSQL: the longest one reading statement may take; [`Database::begin_read`] is exempt, for exports.
+    pub statement_timeout: Duration,
+    /// SQLite: how long to wait for the file's lock.
+    pub busy_timeout: Duration,
+    /// A statement that takes longer is logged as slow, without its values.
+    pub slow_statement: Duration,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Self {
+            readers_max: 8,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(10),
+            slow_statement: Duration::from_secs(1),
+        }
+    }
+}
+
 /// An open database: a pool of readers and the writer's one connection.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -83,9 +110,14 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) with at most `readers_max` read connections.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) with at most `readers_max` read connections and default time-outs.
     /// A SQLite file is created if missing. The URL may hold a password: no error repeats it.
     pub async fn open(url: &str, readers_max: u32) -> Result<Self, DbError> {
+        Self::open_with(url, Pools { readers_max, ..Pools::default() }).await
+    }
+
+    /// The same with pools and time-outs as configured.
+    pub async fn open_with(url: &str, pools: Pools) -> Result<Self, DbError> {
         sqlx::any::install_default_drivers();
         let dialect = match url.split(':').next() {
             Some("sqlite") => Dialect::Sqlite,
@@ -99,9 +131,9 @@ impl Database {
             _ => url.to_owned(),
         };
         // The writer comes first: it makes the file and switches it to WAL before readers arrive.
-        let writer = pool(&url, 1, session_sql(dialect, Door::Write)).await.map_err(driver("opening"))?;
+        let writer = pool(&url, 1, dialect, Door::Write, pools).await.map_err(driver("opening"))?;
         let readers =
-            pool(&url, readers_max, session_sql(dialect, Door::Read)).await.map_err(driver("opening"))?;
+            pool(&url, pools.readers_max, dialect, Door::Read, pools).await.map_err(driver("opening"))?;
         Ok(Self { dialect, readers, writer })
     }
 
@@ -125,7 +157,10 @@ impl Database {
         match self.dialect {
             Dialect::Sqlite => self.readers.begin().await,
             Dialect::Postgres => {
-                self.readers.begin_with("begin transaction isolation level repeatable read read only").await
+                let begin = "begin transaction isolation level repeatable read read only";
+                let mut db = self.readers.begin_with(begin).await?;
+                sqlx::raw_sql("set local statement_timeout = 0").execute(&mut *db).await?;
+                Ok(db)
             }
         }
     }
@@ -219,32 +254,47 @@ enum Door {
 }
 
 /// What every new connection says first.
-fn session_sql(dialect: Dialect, door: Door) -> &'static str {
+fn session_sql(dialect: Dialect, door: Door, pools: Pools) -> String {
     match (dialect, door) {
         // FULL: a commit that was answered survives a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
-        (Dialect::Sqlite, Door::Write) => {
+        (Dialect::Sqlite, Door::Write) => format!(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
-             pragma busy_timeout = 10000"
+             pragma busy_timeout = {}",
+            pools.busy_timeout.as_millis()
+        ),
+        (Dialect::Sqlite, Door::Read) => {
+            format!("pragma busy_timeout = {}; pragma query_only = on", pools.busy_timeout.as_millis())
         }
-        (Dialect::Sqlite, Door::Read) => "pragma busy_timeout = 10000; pragma query_only = on",
         // Cached generic plans made on empty tables were ten times slower until statistics existed.
         (Dialect::Postgres, Door::Write) => {
             "set synchronous_commit = on; set plan_cache_mode = force_custom_plan; set client_min_messages = warning"
+                .to_owned()
         }
-        (Dialect::Postgres, Door::Read) => {
-            "set default_transaction_read_only = on; set client_min_messages = warning"
-        }
+        (Dialect::Postgres, Door::Read) => format!(
+            "set default_transaction_read_only = on; set client_min_messages = warning; set statement_timeout = {}",
+            pools.statement_timeout.as_millis()
+        ),
     }
 }
 
-async fn pool(url: &str, connections_max: u32, session: &'static str) -> Result<AnyPool, sqlx::Error> {
+async fn pool(
+    url: &str,
+    connections_max: u32,
+    dialect: Dialect,
+    door: Door,
+    pools: Pools,
+) -> Result<AnyPool, sqlx::Error> {
+    let mut options: AnyConnectOptions = url.parse()?;
+    options.log_settings.slow_statements_duration = pools.slow_statement;
+    let session = session_sql(dialect, door, pools);
     AnyPoolOptions::new()
         .max_connections(connections_max)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(pools.acquire_timeout)
         .after_connect(move |db, _| {
-            Box::pin(async move { sqlx::raw_sql(session).execute(db).await.map(|_| ()) })
+            let session = session.clone();
+            Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(session)).execute(db).await.map(|_| ()) })
         })
-        .connect(url)
+        .connect_with(options)
         .await
 }
 

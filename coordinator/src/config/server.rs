@@ -7,6 +7,7 @@ use super::mistake::{Mistakes, refused};
 use super::{
     Allowance, DatabaseConfig, LimitsConfig, MetricsConfig, SecretUrl, ServerConfig, TlsConfig,
 };
+use crate::db::Pools;
 use airlock_shared::Profile;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -163,15 +164,15 @@ pub(super) fn database(file: &Database, url_set: bool, mistakes: &mut Mistakes) 
         // It may hold a password and is not repeated.
         mistakes.refuse("database.url", "another scheme", "sqlite:PATH or postgres://user:password@host/database");
     }
-    let settings = DatabaseConfig {
-        migrate: file.migrate,
-        wait: Duration::from_secs(mistakes.within("database.wait_s", file.wait_s, 0..=86_400)),
+    let pools = Pools {
         readers_max: mistakes.within("database.readers_max", file.readers_max, 1..=1000),
         acquire_timeout: millis("database.acquire_timeout_ms", file.acquire_timeout_ms, mistakes),
         statement_timeout: millis("database.statement_timeout_ms", file.statement_timeout_ms, mistakes),
         busy_timeout: millis("database.busy_timeout_ms", file.busy_timeout_ms, mistakes),
         slow_statement: millis("database.slow_statement_ms", file.slow_statement_ms, mistakes),
     };
+    let wait = Duration::from_secs(mistakes.within("database.wait_s", file.wait_s, 0..=86_400));
+    let settings = DatabaseConfig { migrate: file.migrate, wait, pools };
     (SecretUrl(url), settings)
 }
 

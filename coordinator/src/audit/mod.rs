@@ -113,6 +113,13 @@ impl Row {
     }
 }
 
+impl Row {
+    /// A row of something new whose JSON text the caller has already, no longer than [`DETAIL_BYTES_MAX`].
+    pub fn made(by: &By, action: Action, subject: &str, after: String) -> Self {
+        Self { by: by.clone(), action, subject: subject.to_owned(), before: String::new(), after }
+    }
+}
+
 fn cut(text: &mut String) {
     let end = (0..=NAME_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.truncate(end);

@@ -5,61 +5,77 @@
 
 use super::Row;
 use crate::clock::UnixMillis;
-use crate::db::Db;
+use crate::db::rows::{Cell, Kind, Rows};
+use crate::db::{Db, Dialect};
 use crate::ledger::LedgerError;
-use sqlx::AssertSqlSafe;
-
-/// Rows written by one statement: two lengths, so that prepared statements are found again.
-const LENGTHS: [usize; 2] = [64, 1];
 
 /// Writes one row under the next number.
 pub(super) async fn insert(db: &mut Db, row: &Row, now: UnixMillis) -> Result<(), LedgerError> {
-    write(db, std::slice::from_ref(row), now).await
+    sqlx::query(
+        "insert into audit_rows (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
+         select coalesce(max(number), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9 from audit_rows",
+    )
+    .bind(now)
+    .bind(&row.by.who)
+    .bind(&row.by.tenant)
+    .bind(&row.by.address)
+    .bind(&row.by.request_id)
+    .bind(row.action.name())
+    .bind(&row.subject)
+    .bind(&row.before)
+    .bind(&row.after)
+    .execute(db)
+    .await?;
+    Ok(())
 }
+
+const COLUMNS: &[(&str, Kind)] = &[
+    ("number", Kind::Int),
+    ("made_at", Kind::Int),
+    ("who", Kind::Text),
+    ("tenant", Kind::Text),
+    ("address", Kind::Text),
+    ("request_id", Kind::Text),
+    ("action", Kind::Text),
+    ("subject", Kind::Text),
+    ("before", Kind::Text),
+    ("after", Kind::Text),
+];
 
 /// Writes rows in their order under the next numbers, as a set: for orders, of which a group has many.
-pub async fn write(db: &mut Db, rows: &[Row], now: UnixMillis) -> Result<(), LedgerError> {
-    let mut left = rows;
-    while !left.is_empty() {
-        let length = LENGTHS.into_iter().find(|length| *length <= left.len()).unwrap_or(1);
-        let (now_written, rest) = left.split_at(length);
-        insert_set(db, now_written, now).await?;
-        left = rest;
+pub async fn write(
+    db: &mut Db,
+    dialect: Dialect,
+    rows: &[&Row],
+    now: UnixMillis,
+) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-async fn insert_set(db: &mut Db, rows: &[Row], now: UnixMillis) -> Result<(), LedgerError> {
     let last: i64 =
         sqlx::query_scalar("select coalesce(max(number), 0) from audit_rows").fetch_one(&mut *db).await?;
-    let mut query = sqlx::query(AssertSqlSafe(insert_sql(rows.len())));
+    let mut set = Rows::new(dialect, COLUMNS);
     for (number, row) in (last.saturating_add(1)..).zip(rows) {
-        query = query
-            .bind(number)
-            .bind(now)
-            .bind(&row.by.who)
-            .bind(&row.by.tenant)
-            .bind(&row.by.address)
-            .bind(&row.by.request_id)
-            .bind(row.action.name())
-            .bind(&row.subject)
-            .bind(&row.before)
-            .bind(&row.after);
+        set.push(&[
+            Cell::Int(number),
+            Cell::Int(now),
+            Cell::Text(&row.by.who),
+            Cell::Text(&row.by.tenant),
+            Cell::Text(&row.by.address),
+            Cell::Text(&row.by.request_id),
+            Cell::Text(row.action.name()),
+            Cell::Text(&row.subject),
+            Cell::Text(&row.before),
+            Cell::Text(&row.after),
+        ]);
     }
-    query.execute(db).await?;
-    Ok(())
-}
-
-fn insert_sql(rows: usize) -> String {
-    let row = |place: usize| {
-        let first = place * 10;
-        let parameters: Vec<String> = (1..=10).map(|column| format!("${}", first + column)).collect();
-        format!("({})", parameters.join(", "))
-    };
-    let rows: Vec<String> = (0..rows).map(row).collect();
-    format!(
-        "insert into audit_rows (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
-         values {}",
-        rows.join(", ")
-    )
+    let sql = "insert into audit_rows \
+               (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
+               select v.number, v.made_at, v.who, v.tenant, v.address, v.request_id, v.action, v.subject, v.before, v.after \
+               from {rows}";
+    let (wanted, written) = (set.len(), set.execute(db, sql).await?);
+    if u64::try_from(wanted) == Ok(written) {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt { what: format!("{written} of {wanted} audit rows were written") })
 }

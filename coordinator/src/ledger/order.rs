@@ -6,6 +6,7 @@
 
 use super::posting::Posting;
 use super::{AssetError, LedgerError};
+use crate::audit;
 use crate::clock::UnixMillis;
 use std::fmt;
 
@@ -17,17 +18,26 @@ pub struct Order {
     pub posting: Posting,
     /// The idempotency record, if the caller has a key.
     pub once: Option<OnceRow>,
+    /// Who ordered it, for the audit log.
+    pub audit: Option<audit::Row>,
 }
 
 impl Order {
     /// An order that nobody repeats by a key; its posting's (kind, reference) is still carried out once.
     pub const fn new(posting: Posting) -> Self {
-        Self { posting, once: None }
+        Self { posting, once: None, audit: None }
     }
 
     /// An order that is carried out once per owner and key.
     pub const fn once(posting: Posting, once: OnceRow) -> Self {
-        Self { posting, once: Some(once) }
+        Self { posting, once: Some(once), audit: None }
+    }
+
+    /// The same, with a row in the audit log, written if the order is carried out.
+    #[must_use]
+    pub fn audited(mut self, row: audit::Row) -> Self {
+        self.audit = Some(row);
+        self
     }
 }
 

@@ -13,6 +13,7 @@ use super::sets::{self, EntryRow, OnceLine, TransferRow};
 use super::standings::Standings;
 use super::store;
 use super::unit::{Unit, check};
+use crate::audit;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -21,6 +22,7 @@ use std::slice;
 pub(super) struct Ready {
     posting: Posting,
     once: Option<ReadyOnce>,
+    audit: Option<audit::Row>,
 }
 
 struct ReadyOnce {
@@ -36,14 +38,14 @@ pub(super) type Outcomes = Vec<Result<Receipt, OrderError>>;
 impl Unit {
     /// Writes out the order's answer. `None` if the caller's function for it panicked.
     pub(super) fn ready(&self, order: Order) -> Option<Ready> {
-        let Order { posting, once } = order;
-        let Some(once) = once else { return Some(Ready { posting, once: None }) };
+        let Order { posting, once, audit } = order;
+        let Some(once) = once else { return Some(Ready { posting, once: None, audit }) };
         let now = self.now();
         // A panic is reported by the panic hook; the caller sees that nothing was changed.
         let body = catch_unwind(AssertUnwindSafe(|| (once.body)(now))).ok()?;
         let answer = Answer { status: once.status, body };
         let (owner, key, request_digest) = (once.owner, once.key, once.request_digest);
-        Some(Ready { posting, once: Some(ReadyOnce { owner, key, request_digest, answer }) })
+        Some(Ready { posting, once: Some(ReadyOnce { owner, key, request_digest, answer }), audit })
     }
 
     /// Carries out the orders, in their order. An error means that the transaction itself is lost.
@@ -196,7 +198,9 @@ impl Unit {
         self.write_transfers(&accepted, standings, &opened).await?;
         let records: Vec<OnceLine<'_>> = accepted.iter().filter_map(|order| once_line(order)).collect();
         let now = self.now();
-        sets::insert_once(&mut self.db, self.dialect, &records, now).await
+        sets::insert_once(&mut self.db, self.dialect, &records, now).await?;
+        let audited: Vec<&audit::Row> = accepted.iter().filter_map(|order| order.audit.as_ref()).collect();
+        audit::write(&mut self.db, self.dialect, &audited, now).await
     }
 
     /// Makes the rows of accounts that an accepted order names for the first time.

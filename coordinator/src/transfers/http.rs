@@ -9,7 +9,7 @@ use crate::api::idempotency::{self, IdempotencyKey, Ticket};
 use crate::api::texts::{Amount, AssetName, Moment};
 use crate::api::{ApiError, Once, moment};
 use crate::app::App;
-use crate::audit::By;
+use crate::audit::{self, Action, By};
 use crate::clock::UnixMillis;
 use crate::db::random_id;
 use crate::ledger::statement::{Event, store};
@@ -199,8 +199,10 @@ async fn submit(
     let id = random_id().map_err(ApiError::internal)?;
     let posting = terms.posting(&id, &from, &to, &by.who);
     let head = head(&id, &terms, &from, &to)?;
+    // What the ledger holds anyway, in the words of the answer: no second text is built for the log.
+    let row = audit::Row::made(by, Action::TransferMake, &id, format!("{head}}}"));
     let once = ticket.record(caller, StatusCode::CREATED, Box::new(move |now| closed(&head, now)));
-    let receipt = app.writer.submit(Order::once(posting, once)).await;
+    let receipt = app.writer.submit(Order::once(posting, once).audited(row)).await;
     let answer = receipt.map_err(ApiError::from)?.into_answer();
     metrics::counter!("airlock_transfers_total", "kind" => terms.kind.name()).increment(1);
     idempotency::answered(answer.ok_or_else(|| ApiError::internal("an order without its answer"))?)

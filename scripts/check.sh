@@ -3,7 +3,9 @@
 # formatting, lints, documentation, generated files, licences and sources (if cargo-deny is installed),
 # tests. With --coverage the line coverage of the shared crate is measured too, and with --fuzz the decoders get
 # fifty times as many inputs and the signer's memory is searched for secrets, both optimised as in a release, where
-# values lie in other places; all before the tests, so that the last line stays the count of the tests.
+# values lie in other places; all before the tests, so that the last line stays the count of the tests. With
+# AIRLOCK_KILL_EVERY=1 in the environment the tests kill the signer before every system call of a session, not only
+# before all that change files and a choice of the others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +16,7 @@ for option in "$@"; do
     --coverage) coverage=yes ;;
     --fuzz) fuzz=yes ;;
     *)
-        echo "usage: scripts/check.sh [--coverage] [--fuzz]" >&2
+        echo "usage: [AIRLOCK_KILL_EVERY=1] scripts/check.sh [--coverage] [--fuzz]" >&2
         exit 2
         ;;
     esac

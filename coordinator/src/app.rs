@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Database, DbError};
 use crate::deposits;
+use crate::keys::Ring;
 use crate::ledger::{self, LedgerError, Writer};
 use crate::pairing::{CoordinatorKey, IdentityError};
 use crate::people::Directory;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Whose users are whose, remembered.
     pub directory: Directory,
+    /// Partners' API keys, and which signed requests were taken.
+    pub keys: Ring,
     /// The providers of every network; each is checked before its first answer counts.
     pub chains: Chains,
 }
@@ -78,7 +81,8 @@ impl App {
             .await?;
         let chains = Chains::new(config.networks.iter().map(|network| network.chain_settings()))?;
         let directory = Directory::new(db.clone());
-        Ok(Self(Arc::new(Shared { config, db, writer, clock, directory, chains })))
+        let keys = Ring::new(db.clone(), writer.clone(), &config.home, config.signed_requests, clock.now());
+        Ok(Self(Arc::new(Shared { config, db, writer, clock, directory, keys, chains })))
     }
 }
 

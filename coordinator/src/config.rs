@@ -91,6 +91,8 @@ pub struct Config {
     pub batch: BatchConfig,
     /// Sessions, passwords, lock-out.
     pub auth: auth::AuthConfig,
+    /// Requests that partners' systems sign.
+    pub signed_requests: crate::keys::SignedRequests,
 }
 
 /// The HTTP server.
@@ -397,6 +399,11 @@ impl Config {
         }
         let batch = file::batch(&file.batch, mistakes);
         let auth = mistakes.note(file.auth.checked());
+        let signed = file.signed_requests;
+        let signed_requests = crate::keys::SignedRequests {
+            window_s: mistakes.within("signed_requests.window_s", signed.window_s, 10..=900),
+            nonces_max: mistakes.within("signed_requests.nonces_max", signed.nonces_max, 1..=1_000_000_000),
+        };
         let writer = crate::ledger::WriterLimits {
             group_max: mistakes.within("writer.group_max", file.writer.group_max, 1..=100_000),
             queue_max: mistakes.within("writer.queue_max", file.writer.queue_max, 1..=1_000_000),
@@ -417,6 +424,7 @@ impl Config {
             networks,
             batch,
             auth: auth?,
+            signed_requests,
         })
     }
 }

@@ -94,7 +94,7 @@ fn make(home: &Path, path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
     getrandom::fill(bytes.as_mut())?;
     let text = Zeroizing::new(format!("{}\n", hex::encode(*bytes)));
     // Written beside and linked into place: nobody ever reads half a secret, and the first to finish wins.
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let draft = path.with_extension(format!("{}.new", crate::db::random_id()?));
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;

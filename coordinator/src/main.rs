@@ -1,20 +1,24 @@
 //! `airlock-coordinator`: serve, migrate, and make people.
 //!
 //! Answers of the creating commands are one line of JSON on standard output; logs go to standard error. Exit codes:
-//! 0 done, 1 failed, 2 usage, 3 `ledger verify` found a fault.
+//! 0 done, 1 failed, 2 usage, 3 `ledger verify` found a fault or `liabilities verify` a lie.
 
 use airlock_coordinator::app::{App, serve};
+use airlock_coordinator::audit::By;
 use airlock_coordinator::batches::intake;
 use airlock_coordinator::clock::Clock;
-use airlock_coordinator::config::Config;
+use airlock_coordinator::config::{Config, LogFormat};
 use airlock_coordinator::db::Database;
 use airlock_coordinator::deposits::address::{self, XpubExport};
 use airlock_coordinator::export;
+use airlock_coordinator::keys::{self, Wanted};
 use airlock_coordinator::ledger::verify;
+use airlock_coordinator::liabilities;
 use airlock_coordinator::pairing::{self, CoordinatorKey};
-use airlock_coordinator::people::create;
+use airlock_coordinator::people::{Reach, Scope, create};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::Introduction;
+use airlock_shared::identity::Identity;
 use airlock_shared::policy::SignedPolicy;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -22,9 +26,6 @@ use serde_json::json;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// Whom rows name as their maker when it was no operator over the API.
-const COMMAND_LINE: &str = "command line";
 
 #[derive(Parser)]
 #[command(
@@ -71,12 +72,18 @@ enum Command {
     /// End users of partners.
     #[command(subcommand)]
     User(User),
+    /// Partners' API keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// The signer's extended public keys, from which deposit addresses are derived.
     #[command(subcommand)]
     Xpub(Xpub),
     /// The books.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// What is owed to everybody, signed, so that each creditor can check their own part (docs/ledger.md).
+    #[command(subcommand)]
+    Liabilities(Liabilities),
     /// The coordinator's own identity key, which signs what crosses the gap and never a payment.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -172,6 +179,28 @@ enum User {
 }
 
 #[derive(Subcommand)]
+enum KeyCommand {
+    /// Makes one and prints its id and secret once.
+    Create {
+        /// The partner's id or name.
+        #[arg(long)]
+        partner: String,
+        /// What it may do: read, transfer, withdraw, deposit, manage_users, separated by commas.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<String>,
+        /// A network (CIDR) or address from which it may be used; repeat it for more. None: from anywhere.
+        #[arg(long, value_name = "CIDR")]
+        allow: Vec<String>,
+        /// What its owner calls it.
+        #[arg(long, default_value = "command line")]
+        label: String,
+        /// Seconds until it expires; without it, it does not.
+        #[arg(long, value_name = "SECONDS")]
+        lifetime_s: Option<u32>,
+    },
+}
+
+#[derive(Subcommand)]
 enum Ledger {
     /// Replays every entry against the balances.
     Verify,
@@ -180,6 +209,26 @@ enum Ledger {
         /// Where; nothing is overwritten.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Liabilities {
+    /// Takes a picture of the books and of the reserves at final blocks, signs it, and writes the statement.
+    Prove {
+        /// Where; nothing is overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Checks a statement, and a creditor's proof in it. Needs no settings and no database.
+    Verify {
+        /// The statement, or the whole answer of `GET /v1/liabilities/proof`.
+        statement: PathBuf,
+        /// A creditor's proof.
+        proof: Option<PathBuf>,
+        /// The coordinator's public key, 64 hex digits, known from elsewhere.
+        #[arg(long, value_name = "HEX")]
+        coordinator: String,
     },
 }
 
@@ -195,6 +244,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Command::Liabilities(Liabilities::Verify { statement, proof, coordinator }) = &arguments.command {
+        return verify_liabilities(statement, proof.as_deref(), coordinator);
+    }
     let config = Config::load(arguments.config.as_deref(), &overrides(&arguments)?)?;
     start_logs(&config)?;
     match arguments.command {
@@ -218,9 +270,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let app = App::open(config, Clock::System).await?;
             println!("{}", serde_json::to_string(&create::user(&app.writer, &partner, &external_id).await?)?);
         }
+        Command::Key(KeyCommand::Create { partner, scopes, allow, label, lifetime_s }) => {
+            create_key(config, &partner, &label, &scopes, &allow, lifetime_s).await?;
+        }
         Command::Xpub(Xpub::Import { file }) => import_xpub(config, &file).await?,
         Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
         Command::Ledger(Ledger::Export { out }) => export_ledger(&config, &out).await?,
+        Command::Liabilities(Liabilities::Prove { out }) => prove_liabilities(config, &out).await?,
+        // Answered before the settings were read.
+        Command::Liabilities(Liabilities::Verify { .. }) => {}
         Command::Identity(IdentityCommand::Init) => {
             let key = CoordinatorKey::open(&config.home)?;
             println!("{}", json!({ "identity": key.identity().to_string() }));
@@ -232,13 +290,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Signer(SignerCommand::Pair { file, confirm }) => {
             let bytes = document_in(&file, Introduction::KIND)?;
             let app = App::open(config, Clock::System).await?;
-            let paired = pairing::pair(&app, &bytes, &confirm, COMMAND_LINE).await?;
+            let paired = pairing::pair(&app, &bytes, &confirm, &By::command_line()).await?;
             println!("{}", serde_json::to_string(&paired)?);
         }
         Command::Policy(PolicyCommand::Import { file }) => {
             let bytes = document_in(&file, SignedPolicy::KIND)?;
             let app = App::open(config, Clock::System).await?;
-            let policy = pairing::import_policy(&app, &bytes, COMMAND_LINE).await?.policy;
+            let policy = pairing::import_policy(&app, &bytes, &By::command_line()).await?.policy;
             println!(
                 "{}",
                 json!({ "name": policy.name.to_string(), "version": policy.version,
@@ -248,7 +306,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Wallet(WalletCommand::Import { file }) => {
             let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
             let app = App::open(config, Clock::System).await?;
-            let wallets = pairing::import_wallets(&app, &bytes, COMMAND_LINE).await?;
+            let wallets = pairing::import_wallets(&app, &bytes, &By::command_line()).await?;
             println!("{}", json!({ "wallets": wallets.len() }));
         }
     }
@@ -274,7 +332,12 @@ fn start_logs(config: &Config) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    if config.log_json {
+    let json = match config.log_format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    };
+    if json {
         logs.json().init();
     } else {
         logs.init();
@@ -287,13 +350,35 @@ async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {
     Ok(db.migrate(Clock::System.now()).await?)
 }
 
+async fn create_key(
+    config: Config,
+    partner: &str,
+    label: &str,
+    scopes: &[String],
+    allow: &[String],
+    lifetime_s: Option<u32>,
+) -> anyhow::Result<()> {
+    let scope = |name: &String| {
+        Scope::from_name(name).with_context(|| {
+            format!("--scopes: {name:?}; read, transfer, withdraw, deposit or manage_users are expected")
+        })
+    };
+    let mut wanted = Wanted::new(partner, label, scopes.iter().map(scope).collect::<Result<Vec<_>, _>>()?);
+    wanted.networks = keys::http::networks(allow).map_err(|why| anyhow::anyhow!("--allow: {why}"))?;
+    wanted.expires_at = lifetime_s.map(|lifetime| Clock::System.now() + i64::from(lifetime) * 1000);
+    let app = App::open(config, Clock::System).await?;
+    let made = keys::create(&app, wanted, &Reach::All, &By::command_line()).await?;
+    println!("{}", json!({ "id": made.key.id, "secret": *made.secret, "partner": made.key.partner }));
+    Ok(())
+}
+
 async fn import_xpub(config: Config, file: &Path) -> anyhow::Result<()> {
     let json = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let export = XpubExport::read(&json)?;
     let shown =
         json!({ "network": export.network, "path": export.path, "first_address": export.first_address });
     let app = App::open(config, Clock::System).await?;
-    address::import(&app, export, "command line").await?;
+    address::import(&app, export, &By::command_line()).await?;
     println!("{shown}");
     Ok(())
 }
@@ -312,6 +397,30 @@ async fn export_ledger(config: &Config, out: &Path) -> anyhow::Result<()> {
     let counts = export::export(&db, config, &key, Clock::System.now(), out).await?;
     println!("{}", json!({ "file": out, "counts": counts }));
     Ok(())
+}
+
+async fn prove_liabilities(config: Config, out: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!out.exists(), "{} exists; nothing is overwritten", out.display());
+    let key = CoordinatorKey::open(&config.home)?;
+    let app = App::open(config, Clock::System).await?;
+    let signed = liabilities::prove(&app, &key, &By::command_line().who).await?;
+    std::fs::write(out, signed.to_json()).with_context(|| format!("writing {}", out.display()))?;
+    println!("{}", liabilities::check::check(signed.to_json().as_bytes(), None, &key.identity())?);
+    Ok(())
+}
+
+fn verify_liabilities(statement: &Path, proof: Option<&Path>, coordinator: &str) -> anyhow::Result<ExitCode> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let key = Identity::from_hex(coordinator).context("--coordinator: expected 64 lower-case hex digits")?;
+    let (statement, proof) = (read(statement)?, proof.map(read).transpose()?);
+    match liabilities::check::check(&statement, proof.as_deref(), &key) {
+        Ok(shown) => println!("{shown}"),
+        Err(error) => {
+            println!("{}", json!({ "verified": false, "why": error.to_string() }));
+            return Ok(ExitCode::from(3));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn verify_ledger(config: &Config) -> anyhow::Result<ExitCode> {

@@ -46,6 +46,17 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid bearer token is needed")
     }
 
+    /// 401: a credential that does not count, for a reason with a name.
+    pub fn unauthenticated(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    /// 403: a key that is good elsewhere, but not from this address.
+    pub fn address_not_allowed(address: Option<std::net::IpAddr>) -> Self {
+        let from = address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+        Self::new(StatusCode::FORBIDDEN, "address_not_allowed", format!("this key may not be used from {from}"))
+    }
+
     /// 403: known, but not in this role.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
@@ -160,7 +171,7 @@ pub(super) fn shape(response: Response, request_id: &str) -> Response {
     };
     let mut shaped = (error.status, Json(ErrorShape { error: body })).into_response();
     if error.status == StatusCode::UNAUTHORIZED {
-        shaped.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        shaped.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Airlock-HMAC-SHA256"));
     }
     if let Some(allow) = response.headers().get(header::ALLOW) {
         shaped.headers_mut().insert(header::ALLOW, allow.clone());

@@ -11,6 +11,7 @@ pub mod health;
 pub mod idempotency;
 pub mod ledger;
 pub mod openapi;
+pub mod signed;
 pub mod texts;
 
 pub use error::ApiError;
@@ -35,7 +36,10 @@ pub fn capabilities() -> Vec<OpenApiRouter<App>> {
     vec![
         health::router(),
         ledger::router(),
+        crate::transfers::http::router(),
         crate::withdrawals::http::router().into(),
+        crate::liabilities::http::router(),
+        crate::keys::http::router(),
         crate::treasury::http::router(),
         crate::treasury::reconcile::router().into(),
         crate::deposits::http::router().into(),
@@ -62,6 +66,7 @@ pub fn with_rim(routes: Router<App>, app: App) -> Router {
     routes
         .fallback(async || ApiError::no_such_route())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(from_fn_with_state(app.clone(), signed::check))
         .layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes))
         .layer(from_fn_with_state(app.clone(), rim))
         .with_state(app)

@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) log: Log,
     pub(super) batch: Batch,
     pub(super) auth: super::auth::Auth,
+    pub(super) signed_requests: SignedRequests,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +37,13 @@ pub(super) struct File {
 pub(super) struct Writer {
     pub(super) group_max: usize,
     pub(super) queue_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignedRequests {
+    pub(super) window_s: u32,
+    pub(super) nonces_max: usize,
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,7 @@
 //! Proof of liabilities: every creditor finds its own money in the signed total, and every lie is found by somebody.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use airlock_shared::document::{Document as _, read};
 use airlock_shared::liabilities::tree::{self, Summed, Sums};
 use airlock_shared::liabilities::{
@@ -83,6 +85,22 @@ fn a_changed_balance_owner_salt_place_or_sibling_leads_elsewhere() {
         change(&mut proof);
         let found = proof.check(&signed.statement);
         assert!(matches!(found, Err(LiabilityError::Root { .. })), "change {number}: {found:?}");
+    }
+}
+
+#[test]
+fn chunks_of_a_power_of_two_make_the_same_tree() {
+    for count in [1, 3, 4, 5, 8, 9, 21] {
+        let leaves: Vec<_> = (0..count).map(|i| creditor(i, i, 1).leaf()).collect();
+        let whole = tree::levels(leaves.clone()).unwrap();
+        let chunks: Vec<_> = leaves.chunks(4).map(|chunk| tree::levels(chunk.to_vec()).unwrap()).collect();
+        let above =
+            tree::levels(chunks.iter().map(|levels| levels.last().unwrap()[0].clone()).collect()).unwrap();
+        assert_eq!(above.last(), whole.last());
+        for index in 0..leaves.len() {
+            let joined = [tree::path(&chunks[index / 4], index % 4), tree::path(&above, index / 4)].concat();
+            assert_eq!(joined, tree::path(&whole, index));
+        }
     }
 }
 

@@ -24,6 +24,11 @@ impl SignedBase {
         self.magnitude.is_zero()
     }
 
+    /// The amount, unless it is below zero.
+    pub fn non_negative(self) -> Option<BaseUnits> {
+        (!self.negative).then_some(self.magnitude)
+    }
+
     /// `self - other`, or `None` beyond 256 bits.
     fn checked_sub(self, other: Self) -> Option<Self> {
         if self.negative != other.negative {

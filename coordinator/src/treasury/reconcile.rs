@@ -119,7 +119,8 @@ pub async fn reconcile(app: &App) -> Result<Vec<NetworkReport>, ReconcileError> 
     Ok(reports)
 }
 
-async fn of_network(app: &App, config: &NetworkConfig) -> Result<NetworkReport, ReconcileError> {
+/// Compares one network.
+pub async fn of_network(app: &App, config: &NetworkConfig) -> Result<NetworkReport, ReconcileError> {
     let network = config.network;
     // The ledger is read before the chain: what is booked by then is final on the chain by then.
     let mut db = app.db.reader().await?;

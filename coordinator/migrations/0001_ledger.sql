@@ -1,3 +1,4 @@
+-- expand
 -- Double entry. A transfer is one business event; its entries balance per asset. Balances are rows,
 -- changed in the same commit as the entries, and `ledger verify` replays the entries to prove them.
 

@@ -1,3 +1,4 @@
+-- expand
 -- Effects of a commit, committed with it; workers claim them with a lease and do them at least once.
 
 create table outbox (

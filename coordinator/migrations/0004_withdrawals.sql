@@ -1,3 +1,4 @@
+-- expand
 -- Withdrawals, every transition they made, the approvals, and the attempts to pay them on chain.
 
 create table withdrawals (

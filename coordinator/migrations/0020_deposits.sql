@@ -1,3 +1,4 @@
+-- expand
 -- Deposit addresses derived from xpubs, what arrived at them, and how far each chain has been read.
 
 -- The deposit account of a network, as the signer exported it. EVM networks of one profile share an xpub.

@@ -1,3 +1,4 @@
+-- expand
 -- Up to which height final blocks were told alike by two providers. What was read before this column existed is taken as it is.
 alter table chain_cursors add column compared_height bigint not null default 0 check (compared_height >= 0);
 

@@ -1,3 +1,4 @@
+-- expand
 -- Paired signers, what is known of their journals, the policies and wallets that came from them, and alerts.
 
 -- `introduction` is the signer's introduction document (binary, hex); its roster checks every policy.

@@ -1,3 +1,4 @@
+-- expand
 -- Batches, their transitions, approvals, bundles and replies, and the TRON timestamps each batch owns.
 
 -- What crossed the gap, byte for byte: export is repeatable because it is stored.

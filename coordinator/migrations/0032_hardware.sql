@@ -1,3 +1,4 @@
+-- expand
 -- Batches that a hardware wallet signs: when their requests left, what was refused for first-seen destinations alone,
 -- each signature as it came, and the coordinator's word about the whole. This is the memory that stands in for a journal.
 

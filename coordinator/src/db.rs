@@ -8,13 +8,11 @@
 //! the writer's single connection belongs to `ledger::Writer`, and every change goes through `writer.commit`.
 //! Functions of a `store.rs` take `&mut Db`, so the same function serves both doors.
 
+mod migrate;
 pub(crate) mod rows;
 
-use crate::clock::UnixMillis;
-use crate::migrations::MIGRATIONS;
-use airlock_shared::Digest;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _, Transaction};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction};
 use std::time::Duration;
 
 /// The open connection, as every store function takes it. Reads: `app.db.reader().await?`; writes: `unit.db()`.
@@ -55,8 +53,9 @@ pub enum DbError {
         /// Its name.
         name: String,
     },
-    /// The database has seen migrations that this program does not know: it is older than the database.
-    #[error("the database was migrated by a newer version: {name} is unknown here")]
+    /// The database has seen a contracting migration that this program does not know: something it may need is gone.
+    /// (Expanding ones only add, and an older program goes on beside them.)
+    #[error("the database was migrated by a newer version: {name} is unknown here and took something away")]
     Newer {
         /// The first unknown migration.
         name: String,
@@ -178,73 +177,6 @@ impl Database {
             }
         }
     }
-
-    /// Applies every migration that has not run, each in one transaction with its record.
-    /// Returns the names of those applied now.
-    pub async fn migrate(&self, now: UnixMillis) -> Result<Vec<&'static str>, DbError> {
-        let mut db = self.begin_write().await.map_err(driver("migrating"))?;
-        db.execute(
-            "create table if not exists migrations \
-             (name text primary key, digest text not null, applied_at bigint not null)",
-        )
-        .await
-        .map_err(driver("migrating"))?;
-        db.commit().await.map_err(driver("migrating"))?;
-        let mut applied_now = Vec::new();
-        for name in missing(&self.writer).await? {
-            self.apply(name, now).await?;
-            applied_now.push(name);
-        }
-        Ok(applied_now)
-    }
-
-    /// Refuses to go on with a database that lacks a migration.
-    pub async fn expect_current(&self) -> Result<(), DbError> {
-        match missing(&self.readers).await?.first() {
-            None => Ok(()),
-            Some(name) => Err(DbError::Behind { name: (*name).to_owned() }),
-        }
-    }
-
-    async fn apply(&self, name: &'static str, now: UnixMillis) -> Result<(), DbError> {
-        let sql = MIGRATIONS.iter().find(|(known, _)| *known == name).map_or("", |(_, sql)| sql);
-        let mut db = self.begin_write().await.map_err(driver(name))?;
-        sqlx::raw_sql(AssertSqlSafe(in_dialect(self.dialect, sql)))
-            .execute(&mut *db)
-            .await
-            .map_err(driver(name))?;
-        sqlx::query("insert into migrations (name, digest, applied_at) values ($1, $2, $3)")
-            .bind(name)
-            .bind(digest_of(sql))
-            .bind(now)
-            .execute(&mut *db)
-            .await
-            .map_err(driver(name))?;
-        db.commit().await.map_err(driver(name))
-    }
-}
-
-/// The migrations that have not run, in order; checks that those that ran have not changed.
-async fn missing(pool: &AnyPool) -> Result<Vec<&'static str>, DbError> {
-    let applied: Vec<(String, String)> = sqlx::query_as("select name, digest from migrations order by name")
-        .fetch_all(pool)
-        .await
-        .map_err(driver("reading migrations (has `migrate` run?)"))?;
-    for (name, digest) in &applied {
-        match MIGRATIONS.iter().find(|(known, _)| known == name) {
-            None => return Err(DbError::Newer { name: name.clone() }),
-            Some((_, sql)) if digest_of(sql) != *digest => {
-                return Err(DbError::Changed { name: name.clone() });
-            }
-            Some(_) => {}
-        }
-    }
-    let ran = |name: &str| applied.iter().any(|(done, _)| done == name);
-    Ok(MIGRATIONS.iter().map(|(name, _)| *name).filter(|name| !ran(name)).collect())
-}
-
-fn digest_of(sql: &str) -> String {
-    Digest::of("airlock:migration:1", sql.as_bytes()).to_string()
 }
 
 #[derive(Clone, Copy)]
@@ -296,44 +228,6 @@ async fn pool(
         })
         .connect_with(options)
         .await
-}
-
-/// A migration's text for one database. Migrations are written in what both speak, plus two conventions:
-/// a table ends with `);` alone on its line (SQLite then makes it `strict`, so that a `bigint` column
-/// holds integers only), and a line `-- append-only: TABLE` makes triggers that refuse update and delete.
-fn in_dialect(dialect: Dialect, sql: &str) -> String {
-    let mut text = String::with_capacity(sql.len() * 2);
-    for line in sql.lines() {
-        match line.strip_prefix("-- append-only: ") {
-            Some(table) => text.push_str(&append_only(dialect, table.trim())),
-            None if dialect == Dialect::Sqlite && line == ");" => text.push_str(") strict;"),
-            None if dialect == Dialect::Sqlite => text.push_str(&line.replace(" bigint", " integer")),
-            None => text.push_str(line),
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn append_only(dialect: Dialect, table: &str) -> String {
-    match dialect {
-        Dialect::Sqlite => ["update", "delete"]
-            .map(|change| {
-                format!(
-                    "create trigger {table}_no_{change} before {change} on {table} begin \
-                     select raise(abort, '{table} is append-only'); end;"
-                )
-            })
-            .join("\n"),
-        Dialect::Postgres => format!(
-            "create or replace function refuse_change() returns trigger language plpgsql as \
-             $$ begin raise exception '% is append-only', tg_table_name; end $$;\n\
-             create trigger {table}_no_change before update or delete on {table} \
-             for each row execute function refuse_change();\n\
-             create trigger {table}_no_truncate before truncate on {table} \
-             for each statement execute function refuse_change();"
-        ),
-    }
 }
 
 /// Did this error come from a unique constraint or primary key? Both drivers can tell.

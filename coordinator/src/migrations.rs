@@ -1,7 +1,8 @@
 //! The list of migrations, compiled in, in the order in which they run.
 //!
 //! A capability adds its file `migrations/000N_<capability>.sql` and one line here. A released file
-//! never changes (its digest is recorded in the database and compared); a change is a new file.
+//! never changes (its digest is recorded in the database and compared); a change is a new file. Its first line is
+//! `-- expand` (adds only) or `-- contract` (takes something away): an older program goes on beside the first kind only.
 //! Numbers: 0001-0019 ledger, people, withdrawals; 0020-0029 deposits; 0030-0039 batches.
 
 /// Name and text of each migration. The rules for the text are at `db.rs`.

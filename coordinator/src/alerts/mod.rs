@@ -64,6 +64,17 @@ pub async fn open(db: &mut Db, limit: i64) -> Result<Vec<Alert>, LedgerError> {
     Ok(rows.into_iter().map(alert).collect())
 }
 
+/// Is an alert of this kind about this subject open?
+pub async fn is_open(db: &mut Db, kind: &str, subject: &str) -> Result<bool, LedgerError> {
+    let found: Option<i64> =
+        sqlx::query_scalar("select made_at from alerts where kind = $1 and subject = $2 and state = 'open'")
+            .bind(kind)
+            .bind(subject)
+            .fetch_optional(db)
+            .await?;
+    Ok(found.is_some())
+}
+
 /// Closes an alert; false if it is not open.
 pub async fn close(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, LedgerError> {
     let done =

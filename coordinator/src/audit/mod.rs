@@ -9,8 +9,12 @@
 //! What must stay true: no secret, credential, token or password hash in `before` or `after`; numbers have no gap.
 
 pub mod action;
+pub mod chain;
+pub mod export;
 pub mod http;
+pub mod link;
 pub mod store;
+pub mod verify;
 
 pub use action::Action;
 pub use store::write;

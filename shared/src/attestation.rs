@@ -213,7 +213,7 @@ impl AddressProof {
 impl Form for Attestation {
     fn write(&self, to: &mut Writer) {
         let range = &self.range;
-        to.choice(0, "profile", u64::from(range.profile.code()), range.profile.name());
+        to.choice(0, "profile", range.profile);
         to.text(1, "network", range.network);
         to.text(2, "account", range.account);
         to.uint(3, "first", u64::from(range.first));
@@ -225,9 +225,8 @@ impl Form for Attestation {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
         let range = AddressRange {
-            profile: from.choice(0, "profile", of_code, Profile::from_name)?,
+            profile: from.choice(0, "profile")?,
             network: from.parsed(1, "network", 64, "a CAIP-2 network", |text| text.parse().ok())?,
             account: from.parsed(2, "account", 64, "an account path", |text| text.parse().ok())?,
             first: number(from, 3, "first")?,

@@ -456,7 +456,7 @@ pub fn pairing_digest(coordinator: &Identity, signer: &Identity) -> Digest {
 impl Form for Introduction {
     fn write(&self, to: &mut Writer) {
         to.text(0, "name", &self.name);
-        to.choice(1, "profile", u64::from(self.profile.code()), self.profile.name());
+        to.choice(1, "profile", self.profile);
         to.bytes(2, "identity", self.identity.as_bytes());
         if let Some(roster) = &self.roster {
             to.part(3, "roster", roster);
@@ -465,8 +465,7 @@ impl Form for Introduction {
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
         let name = from.parsed(0, "name", PersonId::MAX_BYTES, "a person id", PersonId::new)?;
-        let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
-        let profile = from.choice(1, "profile", of_code, Profile::from_name)?;
+        let profile = from.choice(1, "profile")?;
         let identity = Identity::from_bytes(from.exact(2, "identity")?);
         let roster = if from.has(3, "roster") { Some(from.part(3, "roster")?) } else { None };
         Ok(Self { name, profile, identity, roster })

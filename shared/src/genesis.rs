@@ -8,10 +8,10 @@
 use crate::address::Address;
 use crate::amount::BaseUnits;
 use crate::approval::SeenHead;
-use crate::batch::{closed_list, put_address, read_address, read_network};
+use crate::batch::{put_address, read_address, read_network};
 use crate::digest::Digest;
 use crate::document::Document;
-use crate::form::{self, Form, FormError, Reader, Writer};
+use crate::form::{self, Form, FormError, Reader, Writer, closed_list};
 use crate::identity::{CustodianSignature, Identity, MAX_CUSTODIANS, Roster};
 use crate::network::{Network, Profile};
 
@@ -170,10 +170,10 @@ impl SignedGenesis {
 
 impl Form for Genesis {
     fn write(&self, to: &mut Writer) {
-        to.choice(0, "profile", u64::from(self.profile.code()), self.profile.name());
+        to.choice(0, "profile", self.profile);
         to.bytes(1, "signer", self.signer.as_bytes());
         to.digest(2, "roster", &self.roster);
-        to.choice(3, "reason", self.reason.code(), self.reason.word());
+        to.choice(3, "reason", self.reason);
         if let Some(continues) = &self.continues {
             to.part(4, "continues", continues);
         }
@@ -187,12 +187,11 @@ impl Form for Genesis {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
         let genesis = Self {
-            profile: from.choice(0, "profile", of_code, Profile::from_name)?,
+            profile: from.choice(0, "profile")?,
             signer: Identity::from_bytes(from.exact(1, "signer")?),
             roster: from.digest(2, "roster")?,
-            reason: from.choice(3, "reason", Reason::from_code, Reason::from_word)?,
+            reason: from.choice(3, "reason")?,
             continues: if from.has(4, "continues") { Some(from.part(4, "continues")?) } else { None },
             highest_item: from.wide(5, "highest_item")?,
             nonces: from.parts(6, "nonces", MAX_ENTRIES)?,

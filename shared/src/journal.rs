@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::form::{self, Form, FormError, Reader, Writer};
 use crate::identity::{Identity, IdentitySignature};
 use ed25519_dalek::SigningKey;
-pub use event::{Ceremony, Event};
+pub use event::{Ceremony, Event, EventKind};
 pub use record::{FirstSeen, Record, RecordItem, Terms};
 
 /// Which of a signer's two chains an entry belongs to.

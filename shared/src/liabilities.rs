@@ -322,7 +322,7 @@ impl Form for Summed {
 impl Form for SignedStatement {
     fn write(&self, to: &mut Writer) {
         let statement = &self.statement;
-        to.choice(0, "profile", u64::from(statement.profile.code()), statement.profile.name());
+        to.choice(0, "profile", statement.profile);
         to.uint(1, "taken_at", statement.taken_at);
         to.uint(2, "last_transfer", statement.last_transfer);
         to.parts(3, "assets", &statement.assets);
@@ -335,9 +335,8 @@ impl Form for SignedStatement {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
         let statement = Statement {
-            profile: from.choice(0, "profile", of_code, Profile::from_name)?,
+            profile: from.choice(0, "profile")?,
             taken_at: from.uint(1, "taken_at")?,
             last_transfer: from.uint(2, "last_transfer")?,
             assets: from.parts(3, "assets", MAX_ASSETS)?,

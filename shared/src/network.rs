@@ -4,6 +4,7 @@
 //! block id). A new EVM network is configuration: any chain id is a `Network`. TRON's signed bytes name
 //! no network, so keys are separate per TRON network and the list of those is closed.
 
+use crate::form::Listed;
 use std::fmt;
 use std::str::FromStr;
 
@@ -58,7 +59,19 @@ impl Profile {
 
     /// The profile with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Main, Self::Test, Self::Dev].into_iter().find(|profile| profile.name() == name)
+        <Self as Listed>::ALL.iter().copied().find(|profile| profile.name() == name)
+    }
+}
+
+impl Listed for Profile {
+    const ALL: &'static [Self] = &[Self::Main, Self::Test, Self::Dev];
+
+    fn code(self) -> u64 {
+        Self::code(self).into()
+    }
+
+    fn word(self) -> &'static str {
+        self.name()
     }
 }
 

@@ -4,6 +4,7 @@
 //! EVM keys are shared by the networks of one profile, because the chain id is in the signed bytes. Both
 //! sides and the documentation take account numbers from here.
 
+use crate::form::Listed;
 use crate::hd::{AccountPath, KeyPath};
 use crate::network::{Network, Profile};
 
@@ -64,6 +65,18 @@ impl Role {
     /// The role with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl Listed for Role {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn code(self) -> u64 {
+        Self::code(self).into()
+    }
+
+    fn word(self) -> &'static str {
+        self.name()
     }
 }
 

@@ -12,7 +12,7 @@ mod spelling;
 use crate::address::Address;
 use crate::amount::BaseUnits;
 use crate::digest::Digest;
-use crate::form;
+use crate::form::{self, closed_list};
 use crate::id::{BatchId, ItemId, PersonId};
 use crate::network::{Family, Network, Profile};
 use crate::wallet::Role;
@@ -33,45 +33,6 @@ pub const MAX_EXTENSIONS: (usize, usize) = (16, 1_024);
 /// Later than this (the year 36812) no time is believed, so that sums of times cannot overflow.
 pub const MAX_TIME: u64 = 1 << 40;
 
-macro_rules! closed_list {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
-
-        impl $name {
-            /// Every value, in the order of its number.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// Its number in canonical bytes.
-            pub const fn code(self) -> u64 {
-                match self { $(Self::$variant => $code,)* }
-            }
-
-            /// Its word in JSON and on screens.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// The value with that number.
-            pub fn from_code(code: u64) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.code() == code)
-            }
-
-            /// The value with that word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
-pub(crate) use closed_list;
 pub(crate) use spelling::{put_address, read_address, read_network};
 
 closed_list! {

@@ -6,15 +6,14 @@
 
 use super::columns;
 use super::{
-    Asset, CancelTerms, Content, Context, EvmContext, FeeLevel, Item, Kind, MAX_DEAD, MAX_EXTENSIONS,
-    MAX_ITEMS, MAX_LABEL_BYTES, MAX_LEVELS, MAX_MEMO_BYTES, PolicyRef, Reissue, ReissueReason, Totals,
-    TronContext, Wallet,
+    Asset, CancelTerms, Content, Context, EvmContext, FeeLevel, Item, MAX_DEAD, MAX_EXTENSIONS, MAX_ITEMS,
+    MAX_LABEL_BYTES, MAX_LEVELS, MAX_MEMO_BYTES, PolicyRef, Reissue, Totals, TronContext, Wallet,
 };
 use crate::address::Address;
 use crate::amount::BaseUnits;
 use crate::form::{Fault, Form, FormError, Name, Node, Reader, Spelling, Writer};
 use crate::id::{BatchId, ItemId, PersonId};
-use crate::network::{Network, Profile};
+use crate::network::Network;
 use crate::wallet::Role;
 use std::collections::BTreeMap;
 
@@ -24,9 +23,9 @@ const VERSION: u64 = 1;
 impl Form for Content {
     fn write(&self, to: &mut Writer) {
         to.uint(0, "content_version", VERSION);
-        to.choice(1, "profile", u64::from(self.profile.code()), self.profile.name());
+        to.choice(1, "profile", self.profile);
         to.bytes(2, "batch_id", self.batch_id.as_bytes());
-        to.choice(3, "kind", self.kind.code(), self.kind.word());
+        to.choice(3, "kind", self.kind);
         to.text(4, "network", self.network);
         to.uint(5, "created_at", self.created_at);
         to.uint(6, "expires_at", self.expires_at);
@@ -62,14 +61,9 @@ impl Form for Content {
             let fault = Fault::UnknownVersion { found: version };
             return Err(FormError::new(from.at("content_version"), fault));
         }
-        let profile = from.choice(
-            1,
-            "profile",
-            |code| u8::try_from(code).ok().and_then(Profile::from_code),
-            Profile::from_name,
-        )?;
+        let profile = from.choice(1, "profile")?;
         let batch_id = BatchId::from_bytes(from.exact(2, "batch_id")?);
-        let kind = from.choice(3, "kind", Kind::from_code, Kind::from_word)?;
+        let kind = from.choice(3, "kind")?;
         let network = read_network(from, 4, "network")?;
         let content = Self {
             profile,
@@ -165,14 +159,14 @@ pub(crate) fn read_address(
 /// Parts that hold an address carry their network too, so that each part can be read on its own.
 impl Form for Wallet {
     fn write(&self, to: &mut Writer) {
-        to.choice(0, "role", u64::from(self.role.code()), self.role.name());
+        to.choice(0, "role", self.role);
         to.uint(1, "index", u64::from(self.index));
         to.text(2, "network", self.address.network());
         put_address(to, 3, "address", &self.address);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let role = from.choice(0, "role", Role::from_code, Role::from_name)?;
+        let role = from.choice(0, "role")?;
         let index = from.uint(1, "index")?;
         let index = u32::try_from(index).map_err(|_| from.refused("index", "is above 2^32-1"))?;
         let network = read_network(from, 2, "network")?;
@@ -302,13 +296,13 @@ impl Form for Totals {
 
 impl Form for Reissue {
     fn write(&self, to: &mut Writer) {
-        to.choice(0, "reason", self.reason.code(), self.reason.word());
+        to.choice(0, "reason", self.reason);
         let dead = self.dead.iter().map(|id| to.bytes_node(id)).collect();
         to.put(1, "dead", Node::List(dead));
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let reason = from.choice(0, "reason", ReissueReason::from_code, ReissueReason::from_word)?;
+        let reason = from.choice(0, "reason")?;
         let nodes = from.list(1, "dead", MAX_DEAD)?;
         let dead = nodes.into_iter().map(|node| from.exact_from("dead", node)).collect::<Result<_, _>>()?;
         Ok(Self { reason, dead })
@@ -323,7 +317,7 @@ impl Form for Item {
         to.text(1, "network", self.destination.network());
         put_address(to, 2, "destination", &self.destination);
         if let Some((role, index)) = self.own {
-            to.choice(3, "own_role", u64::from(role.code()), role.name());
+            to.choice(3, "own_role", role);
             to.uint(4, "own_index", u64::from(index));
         }
         to.amount(5, "amount", self.amount);
@@ -349,7 +343,7 @@ impl Form for Item {
         let network = read_network(from, 1, "network")?;
         let destination = read_address(from, 2, "destination", network)?;
         let own = if from.has(3, "own_role") {
-            let role = from.choice(3, "own_role", Role::from_code, Role::from_name)?;
+            let role = from.choice(3, "own_role")?;
             let index = from.uint(4, "own_index")?;
             Some((role, u32::try_from(index).map_err(|_| from.refused("own_index", "is above 2^32-1"))?))
         } else {

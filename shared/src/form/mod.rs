@@ -8,12 +8,15 @@
 
 mod cbor;
 mod json;
+mod listed;
 mod parse;
 mod reader;
 mod writer;
 
 pub use cbor::{from_cbor, to_cbor};
 pub use json::{from_foreign_json, from_json, to_json};
+pub use listed::Listed;
+pub(crate) use listed::closed_list;
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -3,7 +3,7 @@
 //! Called from every [`Form::read`]. What must stay true: each error carries the path of its field; a field that
 //! nobody took is an error; every length has a limit that the caller names.
 
-use super::{Fault, Form, FormError, Name, Node, Spelling};
+use super::{Fault, Form, FormError, Listed, Name, Node, Spelling};
 use crate::amount::BaseUnits;
 use crate::digest::Digest;
 
@@ -156,16 +156,11 @@ impl Reader {
     }
 
     /// One of a closed list: its number in CBOR, its word in JSON.
-    pub fn choice<T>(
-        &mut self,
-        key: u64,
-        name: &str,
-        of_code: impl FnOnce(u64) -> Option<T>,
-        of_word: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, FormError> {
+    pub fn choice<T: Listed>(&mut self, key: u64, name: &str) -> Result<T, FormError> {
+        let mut all = T::ALL.iter().copied();
         let choice = match (self.spelling, self.need(key, name)?) {
-            (Spelling::Cbor, Node::Uint(code)) => of_code(code),
-            (Spelling::Json, Node::Text(word)) => of_word(&word),
+            (Spelling::Cbor, Node::Uint(code)) => all.find(|value| value.code() == code),
+            (Spelling::Json, Node::Text(word)) => all.find(|value| value.word() == word),
             _ => None,
         };
         choice.ok_or_else(|| self.wrong(name, "one of the known values"))

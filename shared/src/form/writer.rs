@@ -3,7 +3,7 @@
 //! Called from every [`Form::write`]. What must stay true: the order of calls does not matter, since fields are
 //! sorted by key; a type's two spellings stand side by side here and nowhere else.
 
-use super::{Form, Name, Node, Spelling};
+use super::{Form, Listed, Name, Node, Spelling};
 use crate::amount::BaseUnits;
 use crate::digest::Digest;
 
@@ -92,10 +92,10 @@ impl Writer {
     }
 
     /// One of a closed list: its number in CBOR, its word in JSON.
-    pub fn choice(&mut self, key: u64, name: &'static str, code: u64, word: &str) {
+    pub fn choice<T: Listed>(&mut self, key: u64, name: &'static str, value: T) {
         let node = match self.spelling {
-            Spelling::Cbor => Node::Uint(code),
-            Spelling::Json => Node::Text(word.to_owned()),
+            Spelling::Cbor => Node::Uint(value.code()),
+            Spelling::Json => Node::Text(value.word().to_owned()),
         };
         self.put(key, name, node);
     }

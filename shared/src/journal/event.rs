@@ -4,9 +4,8 @@
 //! stay true: an event is small, because unacknowledged ones travel in receipts; what is longer stands beside
 //! the entry and is bound here by its digest.
 
-use crate::batch::closed_list;
 use crate::digest::Digest;
-use crate::form::{Form, FormError, Reader, Writer};
+use crate::form::{Form, FormError, Reader, Writer, closed_list};
 use crate::identity::Identity;
 use crate::network::Profile;
 
@@ -98,35 +97,55 @@ closed_list! {
     }
 }
 
-impl Event {
-    const WORDS: [&'static str; 8] =
-        ["genesis", "paired", "policy_installed", "intent", "signed", "refused", "reanchored", "ceremony"];
+closed_list! {
+    /// Which event it is.
+    EventKind {
+        /// [`Event::Genesis`].
+        Genesis = 0 "genesis",
+        /// [`Event::Paired`].
+        Paired = 1 "paired",
+        /// [`Event::PolicyInstalled`].
+        PolicyInstalled = 2 "policy_installed",
+        /// [`Event::Intent`].
+        Intent = 3 "intent",
+        /// [`Event::Signed`].
+        Signed = 4 "signed",
+        /// [`Event::Refused`].
+        Refused = 5 "refused",
+        /// [`Event::Reanchored`].
+        Reanchored = 6 "reanchored",
+        /// [`Event::Ceremony`].
+        Ceremony = 7 "ceremony",
+    }
+}
 
+impl Event {
     /// Its word in JSON and on screens.
     pub const fn word(&self) -> &'static str {
-        Self::WORDS[self.index()]
+        self.kind().word()
     }
 
-    const fn index(&self) -> usize {
+    /// Which one it is.
+    pub const fn kind(&self) -> EventKind {
         match self {
-            Self::Genesis { .. } => 0,
-            Self::Paired { .. } => 1,
-            Self::PolicyInstalled { .. } => 2,
-            Self::Intent { .. } => 3,
-            Self::Signed { .. } => 4,
-            Self::Refused { .. } => 5,
-            Self::Reanchored { .. } => 6,
-            Self::Ceremony { .. } => 7,
+            Self::Genesis { .. } => EventKind::Genesis,
+            Self::Paired { .. } => EventKind::Paired,
+            Self::PolicyInstalled { .. } => EventKind::PolicyInstalled,
+            Self::Intent { .. } => EventKind::Intent,
+            Self::Signed { .. } => EventKind::Signed,
+            Self::Refused { .. } => EventKind::Refused,
+            Self::Reanchored { .. } => EventKind::Reanchored,
+            Self::Ceremony { .. } => EventKind::Ceremony,
         }
     }
 }
 
 impl Form for Event {
     fn write(&self, to: &mut Writer) {
-        to.choice(0, "event", self.index() as u64, self.word());
+        to.choice(0, "event", self.kind());
         match self {
             Self::Genesis { profile, roster, terms } => {
-                to.choice(1, "profile", u64::from(profile.code()), profile.name());
+                to.choice(1, "profile", *profile);
                 to.digest(2, "roster", roster);
                 if let Some(terms) = terms {
                     to.digest(11, "terms", terms);
@@ -155,51 +174,49 @@ impl Form for Event {
             }
             Self::Reanchored { terms } => to.digest(11, "terms", terms),
             Self::Ceremony { kind, detail } => {
-                to.choice(13, "ceremony", kind.code(), kind.word());
+                to.choice(13, "ceremony", *kind);
                 to.text(14, "detail", detail);
             }
         }
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let of_word = |word: &str| Self::WORDS.iter().position(|known| *known == word);
-        let index = from.choice(0, "event", |code| usize::try_from(code).ok(), of_word)?;
-        match index {
-            0 => {
-                let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
-                let profile = from.choice(1, "profile", of_code, Profile::from_name)?;
+        match from.choice(0, "event")? {
+            EventKind::Genesis => {
+                let profile = from.choice(1, "profile")?;
                 let roster = from.digest(2, "roster")?;
                 Ok(Self::Genesis { profile, roster, terms: digest_if_there(from, 11, "terms")? })
             }
-            1 => Ok(Self::Paired { coordinator: Identity::from_bytes(from.exact(3, "coordinator")?) }),
-            2 => {
+            EventKind::Paired => {
+                Ok(Self::Paired { coordinator: Identity::from_bytes(from.exact(3, "coordinator")?) })
+            }
+            EventKind::PolicyInstalled => {
                 let version = from.uint(4, "version")?;
                 Ok(Self::PolicyInstalled { version, digest: from.digest(5, "digest")? })
             }
-            3 => Ok(Self::Intent {
+            EventKind::Intent => Ok(Self::Intent {
                 content: from.digest(6, "content")?,
                 approvals: from.digest(7, "approvals")?,
                 record: from.digest(8, "record")?,
             }),
-            4 => Ok(Self::Signed {
+            EventKind::Signed => Ok(Self::Signed {
                 content: from.digest(6, "content")?,
                 signatures: from.digest(9, "signatures")?,
             }),
-            5 => {
+            EventKind::Refused => {
                 let content = from.digest(6, "content")?;
                 let code = from.text(10, "code", MAX_CODE_BYTES)?;
                 Ok(Self::Refused { content, code, first_seen: digest_if_there(from, 12, "first_seen")? })
             }
-            6 => Ok(Self::Reanchored { terms: from.digest(11, "terms")? }),
-            7 => {
-                let kind = from.choice(13, "ceremony", Ceremony::from_code, Ceremony::from_word)?;
+            EventKind::Reanchored => Ok(Self::Reanchored { terms: from.digest(11, "terms")? }),
+            EventKind::Ceremony => {
+                let kind = from.choice(13, "ceremony")?;
                 let detail = from.text(14, "detail", MAX_DETAIL_BYTES)?;
                 if detail.chars().any(char::is_control) {
                     return Err(from.refused("detail", "has control characters"));
                 }
                 Ok(Self::Ceremony { kind, detail })
             }
-            _ => Err(from.refused("event", "is not a known event")),
         }
     }
 }

@@ -112,7 +112,7 @@ impl Record {
 impl Form for Record {
     fn write(&self, to: &mut Writer) {
         to.text(0, "network", self.network);
-        to.choice(1, "kind", self.kind.code(), self.kind.word());
+        to.choice(1, "kind", self.kind);
         if let Some(contract) = &self.contract {
             to.bytes(2, "contract", contract.payload());
         }
@@ -130,7 +130,7 @@ impl Form for Record {
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
         let network = from.parsed(0, "network", 64, "a CAIP-2 network", |text| text.parse().ok())?;
-        let kind = from.choice(1, "kind", Kind::from_code, Kind::from_word)?;
+        let kind = from.choice(1, "kind")?;
         let contract = if from.has(2, "contract") {
             Some(Address::new(network, from.exact(2, "contract")?))
         } else {

@@ -6,7 +6,8 @@
 
 use super::Past;
 use crate::address::Address;
-use crate::batch::{Content, Context, Item, Kind, ReissueReason, closed_list};
+use crate::batch::{Content, Context, Item, Kind, ReissueReason};
+use crate::form::closed_list;
 
 closed_list! {
     /// What a batch repeats. The word is the refusal code.

@@ -3,8 +3,7 @@
 //! Part of the policy file; `rules/` holds each against a batch, the session holds those of the machine.
 //! What must stay true: nothing here has a default, and a window that is not listed is closed.
 
-use crate::batch::closed_list;
-use crate::form::{Form, FormError, Reader, Writer};
+use crate::form::{Form, FormError, Reader, Writer, closed_list};
 
 /// Bounds that hold for every batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,15 +113,14 @@ impl Form for Bounds {
 impl Form for Machine {
     fn write(&self, to: &mut Writer) {
         let Self { network_interfaces, partial_sandbox } = self;
-        to.choice(0, "network_interfaces", network_interfaces.code(), network_interfaces.word());
-        to.choice(1, "partial_sandbox", partial_sandbox.code(), partial_sandbox.word());
+        to.choice(0, "network_interfaces", *network_interfaces);
+        to.choice(1, "partial_sandbox", *partial_sandbox);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let mut allowance = |key, name| from.choice(key, name, Allowance::from_code, Allowance::from_word);
         Ok(Self {
-            network_interfaces: allowance(0, "network_interfaces")?,
-            partial_sandbox: allowance(1, "partial_sandbox")?,
+            network_interfaces: from.choice(0, "network_interfaces")?,
+            partial_sandbox: from.choice(1, "partial_sandbox")?,
         })
     }
 }

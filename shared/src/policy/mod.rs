@@ -12,10 +12,10 @@ mod spelling;
 
 use crate::address::Address;
 use crate::amount::BaseUnits;
-use crate::batch::{Asset, Content, Kind, Wallet, closed_list};
+use crate::batch::{Asset, Content, Kind, Wallet};
 use crate::digest::Digest;
 use crate::document::Document;
-use crate::form::{self, Form, FormError, Reader, Writer};
+use crate::form::{self, Form, FormError, Reader, Writer, closed_list};
 use crate::id::PersonId;
 use crate::identity::{CustodianSignature, MAX_CUSTODIANS, Roster};
 use crate::network::{Network, Profile};

@@ -5,8 +5,7 @@
 //! under two is the rules' business, which count them as one.
 
 use crate::approval::passkey::{MAX_CREDENTIAL_BYTES, is_public_key};
-use crate::batch::closed_list;
-use crate::form::{Form, FormError, Node, Reader, Writer};
+use crate::form::{Form, FormError, Node, Reader, Writer, closed_list};
 use crate::id::PersonId;
 use crate::identity::Identity;
 
@@ -137,7 +136,7 @@ impl Form for PasskeyTerms {
     fn write(&self, to: &mut Writer) {
         to.text(0, "rp_id", &self.rp_id);
         to.put(1, "origins", Node::List(self.origins.iter().cloned().map(Node::Text).collect()));
-        to.choice(2, "user_verification", self.user_verification.code(), self.user_verification.word());
+        to.choice(2, "user_verification", self.user_verification);
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
@@ -151,8 +150,7 @@ impl Form for PasskeyTerms {
         if origins.is_empty() || !origins.is_sorted_by(|a, b| a < b) {
             return Err(from.refused("origins", "at least one, sorted, each once"));
         }
-        let user_verification =
-            from.choice(2, "user_verification", UserVerification::from_code, UserVerification::from_word)?;
+        let user_verification = from.choice(2, "user_verification")?;
         Ok(Self { rp_id, origins, user_verification })
     }
 }

@@ -2,13 +2,12 @@
 
 use super::{
     AssetPolicy, FeeCaps, HardwareKey, KindDestinations, NetworkPolicy, PayingWallet, Policy, Window,
-    WithdrawalsTo,
 };
 use crate::address::Address;
 use crate::batch::{Kind, Wallet};
 use crate::form::{Form, FormError, Node, Reader, Spelling, Writer};
 use crate::id::PersonId;
-use crate::network::{Family, Network, Profile};
+use crate::network::{Family, Network};
 use crate::wallet::Role;
 
 const MAX_APPROVERS: usize = 64;
@@ -24,7 +23,7 @@ impl Form for Policy {
     fn write(&self, to: &mut Writer) {
         to.text(0, "name", &self.name);
         to.uint(1, "policy_version", self.version);
-        to.choice(2, "profile", u64::from(self.profile.code()), self.profile.name());
+        to.choice(2, "profile", self.profile);
         to.parts(3, "approvers", &self.approvers);
         to.part(4, "approvals", &self.approvals);
         if let Some(passkeys) = &self.passkeys {
@@ -37,11 +36,10 @@ impl Form for Policy {
     }
 
     fn read(from: &mut Reader) -> Result<Self, FormError> {
-        let of_code = |code| u8::try_from(code).ok().and_then(Profile::from_code);
         let policy = Self {
             name: from.parsed(0, "name", PersonId::MAX_BYTES, "a policy name", PersonId::new)?,
             version: from.uint(1, "policy_version")?,
-            profile: from.choice(2, "profile", of_code, Profile::from_name)?,
+            profile: from.choice(2, "profile")?,
             approvers: from.parts(3, "approvers", MAX_APPROVERS)?,
             approvals: from.part(4, "approvals")?,
             passkeys: if from.has(5, "passkeys") { Some(from.part(5, "passkeys")?) } else { None },
@@ -79,7 +77,7 @@ impl Form for NetworkPolicy {
         to.parts(2, "wallets", &self.wallets);
         to.parts(3, "assets", &self.assets);
         to.part(4, "fees", &self.fees);
-        to.choice(5, "withdrawals_to", self.withdrawals_to.code(), self.withdrawals_to.word());
+        to.choice(5, "withdrawals_to", self.withdrawals_to);
         to.uint(6, "first_seen_delay_seconds", self.first_seen_delay_seconds);
         let entry = |entry: &KindDestinations| destinations_node(entry, to);
         to.put(7, "destinations", Node::List(self.destinations.iter().map(entry).collect()));
@@ -95,12 +93,7 @@ impl Form for NetworkPolicy {
             wallets: from.parts(2, "wallets", MAX_WALLETS)?,
             assets: from.parts(3, "assets", MAX_ASSETS)?,
             fees: from.part(4, "fees")?,
-            withdrawals_to: from.choice(
-                5,
-                "withdrawals_to",
-                WithdrawalsTo::from_code,
-                WithdrawalsTo::from_word,
-            )?,
+            withdrawals_to: from.choice(5, "withdrawals_to")?,
             first_seen_delay_seconds: from.uint(6, "first_seen_delay_seconds")?,
             destinations: read_destinations(from, network)?,
             denied: {

@@ -489,7 +489,7 @@ fn replies() -> Vec<Case> {
         }),
         case::<Replies>(
             "receipt-with-an-unknown-event",
-            "not a known event",
+            "one of the known values",
             altered(&replies, &[0, 0, 0, 5, 4, 0], |node| *node = Node::Uint(8)),
         ),
         case::<Replies>(

@@ -54,7 +54,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-crate::batch::closed_list! {
+crate::form::closed_list! {
     /// The rules by name. The word is the refusal code.
     Rule {
         /// The batch refers to the policy in force.

@@ -4,7 +4,7 @@
 //! the effect. What must stay true: a hundred parallel repeats have one effect; a refusal had no effect and is not
 //! stored, so the same request may be tried again with the same key.
 
-use super::{ApiError, parse};
+use super::{ApiError, Code, json_bytes, parse};
 use crate::app::App;
 use crate::clock::UnixMillis;
 use crate::db::Db;
@@ -54,12 +54,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let key = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !(1..=128).contains(&key.len()) || !key.bytes().all(|c| c.is_ascii_graphic()) {
-            let message = "this call needs an Idempotency-Key header of 1 to 128 printable ASCII characters";
-            return Err(ApiError::bad_request("idempotency_key_needed", message));
+            return Err(ApiError::new(Code::IdempotencyKeyNeeded, "1 to 128 printable ASCII characters"));
         }
         let key = key.to_owned();
         let line = format!("{} {}\n", request.method(), request.uri());
-        let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
+        let bytes = json_bytes(request, app).await?;
         let digest = Sha256::new().chain_update(line).chain_update(&bytes).finalize();
         Ok(Self { body: parse(&bytes)?, ticket: Ticket { key, digest: hex::encode(digest) } })
     }
@@ -130,7 +129,7 @@ where
 
 /// The same key, another request.
 pub fn other_request() -> ApiError {
-    ApiError::conflict("idempotency_key_reused", "this idempotency key was used for another request")
+    ApiError::new(Code::IdempotencyKeyReused, "")
 }
 
 async fn find(db: &mut Db, owner: &str, key: &str) -> Result<Option<(String, Stored)>, LedgerError> {

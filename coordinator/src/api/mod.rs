@@ -6,22 +6,26 @@
 //! wrong methods, oversized bodies, time-outs and panics included.
 
 pub mod auth;
+pub mod codes;
 pub mod error;
 pub mod health;
 pub mod idempotency;
 pub mod ledger;
+pub mod messages;
 pub mod openapi;
 pub mod signed;
 pub mod texts;
 
+pub use codes::Code;
 pub use error::ApiError;
 pub use idempotency::Once;
 
+use self::messages::Language;
 use crate::app::App;
 use crate::db::random_id;
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -38,6 +42,7 @@ pub fn capabilities() -> Vec<OpenApiRouter<App>> {
         ledger::router(),
         crate::transfers::http::router(),
         crate::withdrawals::http::router().into(),
+        crate::fees::http::router(),
         crate::liabilities::http::router(),
         crate::keys::http::router(),
         crate::treasury::http::router(),
@@ -103,6 +108,7 @@ async fn rim(State(app): State<App>, mut request: Request, next: Next) -> Respon
     let id = random_id().unwrap_or_else(|_| "unknown".to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let language = Language::asked(request.headers());
     let started = std::time::Instant::now();
     let answered = tokio::time::timeout(
         app.config.server.request_timeout,
@@ -114,7 +120,7 @@ async fn rim(State(app): State<App>, mut request: Request, next: Next) -> Respon
         Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
         Err(_) => ApiError::timed_out().into_response(),
     };
-    let mut response = error::shape(response, &id);
+    let mut response = error::shape(response, &id, language);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }
@@ -130,9 +136,19 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
-        Ok(Self(parse(&bytes)?))
+        Ok(Self(parse(&json_bytes(request, app).await?)?))
     }
+}
+
+/// The bytes of a body that says it is JSON. Nothing else is read as JSON: what a page of another site can send without being
+/// asked (a form, a text) never is.
+pub async fn json_bytes(request: Request, app: &App) -> Result<axum::body::Bytes, ApiError> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(Code::UnsupportedMediaType, "application/json"));
+    }
+    axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)
 }
 
 /// A query string read strictly.
@@ -144,14 +160,14 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
+            .map_err(|error| ApiError::new(Code::BadQuery, error.body_text()))?;
         Ok(Self(query.0))
     }
 }
 
 /// JSON into a type; the refusal says where and what.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| ApiError::bad_request("bad_json", error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| ApiError::new(Code::BadJson, error.to_string()))
 }
 
 /// A moment as the API writes it: RFC 3339, UTC.

@@ -5,6 +5,7 @@
 //! follows from that is added here, once for all: who may call it and with which credential, the refusals in the one
 //! shape, an operation id from method and path. What must stay true: every route has a permission or says `none`.
 
+use super::codes::Code;
 use super::error::{ErrorBody, ErrorShape};
 use crate::app::App;
 use crate::people::permission::{Permission, Role};
@@ -105,6 +106,8 @@ pub fn document(collected: OpenApi) -> Value {
 fn finish_components(components: &mut Value) {
     components["schemas"]["Error"] = serde_json::to_value(ErrorShape::schema()).unwrap_or_default();
     components["schemas"]["ErrorBody"] = serde_json::to_value(ErrorBody::schema()).unwrap_or_default();
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    components["schemas"]["ErrorBody"]["properties"]["code"]["enum"] = json!(codes);
     components["securitySchemes"] = json!({
         "bearer": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",

@@ -9,7 +9,7 @@
 //! Authorization: Airlock-HMAC-SHA256 key=ID, timestamp=UNIX SECONDS, nonce=16 to 64 HEX, signature=64 HEX
 //! ```
 
-use super::{ApiError, Peer};
+use super::{ApiError, Code, Peer};
 use crate::app::App;
 use crate::keys::nonces::NotTaken;
 use crate::keys::ring::{Known, Untaken};
@@ -155,7 +155,8 @@ fn in_window(app: &App, timestamp: i64) -> Result<(), ApiError> {
     let (window_ms, stamp_ms) =
         (i64::from(app.keys.settings.window_s).saturating_mul(1000), timestamp.saturating_mul(1000));
     let ahead_ms = i64::try_from(AHEAD_MAX.as_millis()).unwrap_or(i64::MAX);
-    if stamp_ms > now.saturating_add(ahead_ms) || now.div_euclid(1000).saturating_sub(timestamp) > window_ms / 1000
+    if stamp_ms > now.saturating_add(ahead_ms)
+        || now.div_euclid(1000).saturating_sub(timestamp) > window_ms / 1000
     {
         return Err(outside(app));
     }
@@ -181,10 +182,10 @@ async fn read_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
 /// What only the holder of the secret is told: the key's end, its partner's, its networks.
 fn admits(known: &Known, address: Option<IpAddr>, now: i64) -> Result<(), ApiError> {
     if known.key.ends().is_some_and(|at| at <= now) {
-        return Err(ApiError::unauthenticated("key_ended", "this key was ended, rotated away or has expired"));
+        return Err(ApiError::new(Code::KeyEnded, "this key was ended, rotated away or has expired"));
     }
     if !known.partner_active {
-        return Err(ApiError::unauthenticated("partner_inactive", "the partner of this key is not active"));
+        return Err(ApiError::new(Code::PartnerInactive, "the partner of this key is not active"));
     }
     if !known.key.allows(address) {
         return Err(ApiError::address_not_allowed(address));
@@ -195,11 +196,12 @@ fn admits(known: &Known, address: Option<IpAddr>, now: i64) -> Result<(), ApiErr
 fn take(app: &App, known: &Known, nonce: &str, timestamp: i64) -> Result<(), ApiError> {
     app.keys.take(&known.key, nonce, timestamp, app.clock.now()).map_err(|why| match why {
         Untaken::BeforeStart => {
-            let message = "it was stamped before this server started and may have been taken then: sign it again";
-            ApiError::unauthenticated("stamped_before_start", message)
+            let message =
+                "it was stamped before this server started and may have been taken then: sign it again";
+            ApiError::new(Code::StampedBeforeStart, message)
         }
         Untaken::Nonce(NotTaken::Used) => {
-            ApiError::unauthenticated("nonce_used", "this timestamp and nonce were taken before")
+            ApiError::new(Code::NonceUsed, "this timestamp and nonce were taken before")
         }
         Untaken::Nonce(NotTaken::TooOld) => outside(app),
         Untaken::Nonce(NotTaken::Full) => ApiError::unavailable("too many signed requests are remembered"),
@@ -212,14 +214,14 @@ fn outside(app: &App) -> ApiError {
     let message = format!(
         "the timestamp must be at most {window} s old and at most {ahead} s ahead; the server's time is {now}"
     );
-    ApiError::unauthenticated("timestamp_outside_window", message)
+    ApiError::new(Code::TimestampOutsideWindow, message)
 }
 
 fn malformed(what: impl std::fmt::Display) -> ApiError {
-    ApiError::unauthenticated("signature_malformed", format!("the Authorization header: {what}"))
+    ApiError::new(Code::SignatureMalformed, format!("the Authorization header: {what}"))
 }
 
 /// One answer for an unknown key and for a wrong signature.
 fn wrong() -> ApiError {
-    ApiError::unauthenticated("signature_wrong", "no such key, or the signature is not over this request")
+    ApiError::new(Code::SignatureWrong, "no such key, or the signature is not over this request")
 }

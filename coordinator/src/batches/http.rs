@@ -10,7 +10,7 @@ use super::intake::{self, IntakeError};
 use super::store::{self, Batch, SealedBundle, Transition};
 use super::{BatchError, LeftOut, approve, close, file, hardware, passkey};
 use crate::alerts;
-use crate::api::{ApiError, Body, Query, moment};
+use crate::api::{ApiError, Body, Query, moment, Code};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::db::Db;
@@ -76,7 +76,7 @@ impl FromRequest<App> for Parts {
             let bytes = axum::body::Bytes::from_request(request, app).await.map_err(ApiError::from_bytes)?;
             return Ok(Self(vec![bytes.to_vec()]));
         }
-        let bad = |error: String| ApiError::bad_request("bad_multipart", error);
+        let bad = |error: String| ApiError::new(Code::BadMultipart, error);
         let mut form = Multipart::from_request(request, app).await.map_err(|error| bad(error.body_text()))?;
         let mut parts = Vec::new();
         while let Some(field) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
@@ -115,14 +115,14 @@ async fn make(
 ) -> Result<Response, ApiError> {
     let operator = caller.house(Permission::RunBatches)?;
     if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
-        return Err(ApiError::refused("unknown_kind", "only withdrawal batches are made here"));
+        return Err(ApiError::new(Code::UnknownKind, "only withdrawal batches are made here"));
     }
     let asset = match body.asset {
         Some(asset) => asset,
         None => oldest_asset(&app, body.network).await?,
     };
     let address = body.hardware.map(|text| Address::parse(body.network, &text)).transpose();
-    let hardware = address.map_err(|error| ApiError::refused("bad_address", format!("hardware: {error}")))?;
+    let hardware = address.map_err(|error| ApiError::new(Code::BadAddress, format!("hardware: {error}")))?;
     let request = CreateRequest { network: body.network, asset, items_max: body.max_items, hardware };
     let made = create::create(&app, &request, operator, &by).await?;
     let mut db = app.db.reader().await?;
@@ -154,11 +154,11 @@ async fn list(
     let mut db = app.db.reader().await?;
     let limit = query.limit.unwrap_or(50);
     if !(1..=LIST_MAX).contains(&limit) {
-        return Err(ApiError::bad_request("bad_query", "limit: 1 to 200"));
+        return Err(ApiError::new(Code::BadQuery, "limit: 1 to 200"));
     }
     let state = query.state.unwrap_or_default();
     if !state.is_empty() && super::State::from_name(&state).is_none() {
-        return Err(ApiError::bad_request("bad_query", "state: no such state"));
+        return Err(ApiError::new(Code::BadQuery, "state: no such state"));
     }
     let rows = store::list(&mut db, &state, limit).await?;
     let mut batches = Vec::with_capacity(rows.len());
@@ -251,7 +251,7 @@ impl Why {
         if fits {
             return Ok(());
         }
-        Err(ApiError::refused("why_needed", "say why, in 1 to 500 bytes without control characters"))
+        Err(ApiError::new(Code::WhyNeeded, "say why, in 1 to 500 bytes without control characters"))
     }
 }
 
@@ -534,16 +534,16 @@ impl Size {
             Some("M") => Level::M,
             Some("Q") => Level::Q,
             Some("H") => Level::H,
-            Some(_) => return Err(ApiError::refused("bad_frame_size", "level is L, M, Q or H")),
+            Some(_) => return Err(ApiError::new(Code::BadFrameSize, "level is L, M, Q or H")),
         };
         FrameSize::new(self.version.unwrap_or(app.config.batch.frame_version), level)
-            .map_err(|error| ApiError::refused("bad_frame_size", error.to_string()))
+            .map_err(|error| ApiError::new(Code::BadFrameSize, error.to_string()))
     }
 
     fn pixels(&self) -> Result<u32, ApiError> {
         let pixels = self.pixels.unwrap_or(QrImage::PIXELS_PER_MODULE);
         let known = PIXELS.contains(&pixels).then_some(pixels);
-        known.ok_or_else(|| ApiError::refused("bad_frame_size", "pixels is 4 to 12".to_owned()))
+        known.ok_or_else(|| ApiError::new(Code::BadFrameSize, "pixels is 4 to 12".to_owned()))
     }
 }
 
@@ -636,35 +636,35 @@ impl From<BatchError> for ApiError {
         match error {
             BatchError::NotFound { .. } => Self::not_found("batch"),
             BatchError::NoBundle { .. } => Self::not_found("bundle"),
-            BatchError::Network(_) => Self::refused("unknown_network", text),
-            BatchError::Asset { .. } => Self::refused("unknown_asset", text),
-            BatchError::Person { .. } => Self::refused("bad_person", text),
-            BatchError::Passkey { .. } => Self::refused("bad_assertion", text),
-            BatchError::NoWallet { .. } => Self::conflict("no_wallet", text),
-            BatchError::NoHardware { .. } => Self::refused("no_hardware_wallet", text),
-            BatchError::Hardware { .. } => Self::conflict("hardware", text),
-            BatchError::Suspended { .. } => Self::conflict("signer_suspended", text),
-            BatchError::NoPolicy { .. } => Self::conflict("no_policy", text),
+            BatchError::Network(_) => Self::new(Code::UnknownNetwork, text),
+            BatchError::Asset { .. } => Self::new(Code::UnknownAsset, text),
+            BatchError::Person { .. } => Self::new(Code::BadPerson, text),
+            BatchError::Passkey { .. } => Self::new(Code::BadAssertion, text),
+            BatchError::NoWallet { .. } => Self::new(Code::NoWallet, text),
+            BatchError::NoHardware { .. } => Self::new(Code::NoHardwareWallet, text),
+            BatchError::Hardware { .. } => Self::new(Code::Hardware, text),
+            BatchError::Suspended { .. } => Self::new(Code::SignerSuspended, text),
+            BatchError::NoPolicy { .. } => Self::new(Code::NoPolicy, text),
             BatchError::NothingDue { left_out } => {
                 let why: Vec<_> =
                     left_out.iter().map(|one| format!("{}: {}", one.withdrawal, one.why)).collect();
-                Self::conflict("nothing_due", [vec![text], why].concat().join("; "))
+                Self::new(Code::NothingDue, [vec![text], why].concat().join("; "))
             }
-            BatchError::FeeCap { .. } => Self::conflict("fee_cap", text),
-            BatchError::Clock { .. } => Self::conflict("clock", text),
-            BatchError::Policy(_) => Self::refused("policy", text),
-            BatchError::Create(_) => Self::refused("batch", text),
-            BatchError::Illegal(_) | BatchError::Raced { .. } => Self::conflict("wrong_state", text),
-            BatchError::Approval(_) | BatchError::OtherContent { .. } => Self::refused("approval", text),
-            BatchError::Bundle { .. } => Self::conflict("bundle", text),
-            BatchError::MayBeSigned { .. } => Self::conflict("may_be_signed", text),
-            BatchError::TooLate { .. } => Self::conflict("too_late", text),
-            BatchError::NotSigned { .. } => Self::conflict("not_signed", text),
-            BatchError::Document(_) => Self::refused("bad_document", text),
-            BatchError::Intake(IntakeError::Incomplete { .. }) => Self::refused("incomplete", text),
-            BatchError::Intake(_) => Self::refused("bad_upload", text),
-            BatchError::Frames(_) | BatchError::Picture(_) => Self::refused("bad_frame_size", text),
-            BatchError::Overflow => Self::refused("amount_out_of_range", text),
+            BatchError::FeeCap { .. } => Self::new(Code::FeeCap, text),
+            BatchError::Clock { .. } => Self::new(Code::Clock, text),
+            BatchError::Policy(_) => Self::new(Code::Policy, text),
+            BatchError::Create(_) => Self::new(Code::Batch, text),
+            BatchError::Illegal(_) | BatchError::Raced { .. } => Self::new(Code::WrongState, text),
+            BatchError::Approval(_) | BatchError::OtherContent { .. } => Self::new(Code::Approval, text),
+            BatchError::Bundle { .. } => Self::new(Code::Bundle, text),
+            BatchError::MayBeSigned { .. } => Self::new(Code::MayBeSigned, text),
+            BatchError::TooLate { .. } => Self::new(Code::TooLate, text),
+            BatchError::NotSigned { .. } => Self::new(Code::NotSigned, text),
+            BatchError::Document(_) => Self::new(Code::BadDocument, text),
+            BatchError::Intake(IntakeError::Incomplete { .. }) => Self::new(Code::Incomplete, text),
+            BatchError::Intake(_) => Self::new(Code::BadUpload, text),
+            BatchError::Frames(_) | BatchError::Picture(_) => Self::new(Code::BadFrameSize, text),
+            BatchError::Overflow => Self::new(Code::AmountOutOfRange, text),
             BatchError::System(_) => Self::internal(text),
             BatchError::Withdrawal(error) => withdrawals::WithdrawalError::into(error),
             BatchError::Pairing(error) => error.into(),

@@ -10,7 +10,7 @@ use super::attestation;
 use super::state::State as DepositState;
 use super::store::{self, DepositRow};
 use crate::api::auth::user_named;
-use crate::api::{ApiError, Body, Query, moment};
+use crate::api::{ApiError, Body, Query, moment, Code};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::batches::http::Parts;
@@ -276,17 +276,17 @@ async fn resume(
 impl From<AddressError> for ApiError {
     fn from(error: AddressError) -> Self {
         match error {
-            AddressError::Unreadable(_) => Self::bad_request("bad_xpub_export", error.to_string()),
+            AddressError::Unreadable(_) => Self::new(Code::BadXpubExport, error.to_string()),
             AddressError::Field { .. } | AddressError::Derivation(_) => {
-                Self::refused("bad_xpub_export", error.to_string())
+                Self::new(Code::BadXpubExport, error.to_string())
             }
-            AddressError::NotConfigured(_) => Self::refused("unknown_network", error.to_string()),
-            AddressError::Attestation(_) => Self::refused("bad_attestation", error.to_string()),
-            AddressError::NotAttested { .. } => Self::conflict("not_attested", error.to_string()),
-            AddressError::Altered { .. } => Self::conflict("address_altered", error.to_string()),
+            AddressError::NotConfigured(_) => Self::new(Code::UnknownNetwork, error.to_string()),
+            AddressError::Attestation(_) => Self::new(Code::BadAttestation, error.to_string()),
+            AddressError::NotAttested { .. } => Self::new(Code::NotAttested, error.to_string()),
+            AddressError::Altered { .. } => Self::new(Code::AddressAltered, error.to_string()),
             AddressError::Pairing(error) => (*error).into(),
-            AddressError::Taken(_) => Self::conflict("xpub_exists", error.to_string()),
-            AddressError::NoXpub(_) => Self::conflict("no_xpub", error.to_string()),
+            AddressError::Taken(_) => Self::new(Code::XpubExists, error.to_string()),
+            AddressError::NoXpub(_) => Self::new(Code::NoXpub, error.to_string()),
             AddressError::Ledger(error) => error.into(),
             AddressError::Database(error) => error.into(),
         }

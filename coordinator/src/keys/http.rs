@@ -3,7 +3,7 @@
 //! What must stay true: a secret stands in the answer that makes it and in no other; a foreign key is a missing one.
 
 use super::{ApiKey, KeyError, MadeKey, Wanted, create, end, rotate, store};
-use crate::api::{ApiError, Body, Query, moment};
+use crate::api::{ApiError, Body, Query, moment, Code};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::people::{Caller, Permission, Reach, Scope};
@@ -151,7 +151,7 @@ fn partner_named(reach: &Reach, named: Option<&str>) -> Result<String, ApiError>
     match (reach, named) {
         (_, Some(named)) => Ok(named.to_owned()),
         (Reach::Partner(own), None) => Ok(own.clone()),
-        _ => Err(ApiError::bad_request("partner_needed", "name the partner")),
+        _ => Err(ApiError::new(Code::PartnerNeeded, "name the partner")),
     }
 }
 
@@ -190,7 +190,7 @@ async fn make(
         partner: partner_named(&reach, body.partner.as_deref())?,
         label: body.label,
         scopes: body.scopes.into_iter().map(Scope::from).collect(),
-        networks: networks(&body.networks).map_err(|why| ApiError::refused("bad_network", why))?,
+        networks: networks(&body.networks).map_err(|why| ApiError::new(Code::BadNetwork, why))?,
         expires_at: lifetime_ms.map(|lifetime| app.clock.now().saturating_add(lifetime)),
     };
     Ok(made(&app, &create(&app, wanted, &reach, &by).await?))
@@ -238,7 +238,7 @@ async fn list(
     };
     let limit = usize::from(asked.limit.unwrap_or(100));
     if !(1..=500).contains(&limit) {
-        return Err(ApiError::bad_request("bad_query", "limit is 1 to 500"));
+        return Err(ApiError::new(Code::BadQuery, "limit is 1 to 500"));
     }
     let after = asked.after.unwrap_or_default();
     audit::read(&app, &by, Action::KeysRead, &partner, json!({ "after": after, "limit": limit })).await?;
@@ -303,15 +303,15 @@ impl From<KeyError> for ApiError {
         match error {
             KeyError::NoPartner { .. } => Self::not_found("partner"),
             KeyError::NotFound { .. } => Self::not_found("key"),
-            KeyError::House => Self::refused("house_has_no_keys", text),
-            KeyError::InactivePartner { .. } => Self::conflict("partner_inactive", text),
-            KeyError::Ended { .. } => Self::conflict("key_ended", text),
-            KeyError::TooMany => Self::conflict("too_many_keys", text),
-            KeyError::NoScopes => Self::refused("scope_needed", text),
-            KeyError::Label => Self::refused("bad_label", text),
-            KeyError::Networks => Self::refused("bad_network", text),
-            KeyError::WithdrawFromAnywhere => Self::refused("networks_needed", text),
-            KeyError::Expiry | KeyError::Overlap => Self::refused("bad_lifetime", text),
+            KeyError::House => Self::new(Code::HouseHasNoKeys, text),
+            KeyError::InactivePartner { .. } => Self::new(Code::WrongState, text),
+            KeyError::Ended { .. } => Self::new(Code::WrongState, text),
+            KeyError::TooMany => Self::new(Code::TooManyKeys, text),
+            KeyError::NoScopes => Self::new(Code::ScopeNeeded, text),
+            KeyError::Label => Self::new(Code::BadLabel, text),
+            KeyError::Networks => Self::new(Code::BadNetwork, text),
+            KeyError::WithdrawFromAnywhere => Self::new(Code::NetworksNeeded, text),
+            KeyError::Expiry | KeyError::Overlap => Self::new(Code::BadLifetime, text),
             KeyError::Seal(_) => Self::internal(text),
             KeyError::Ledger(error) => error.into(),
         }

@@ -3,7 +3,7 @@
 //! The command line does the same without a server. What must stay true: pairing needs the eight words in the request.
 
 use super::{PairingError, import_policy, import_wallets, introduction, pair, store};
-use crate::api::{ApiError, Body};
+use crate::api::{ApiError, Body, Code};
 use crate::app::App;
 use crate::audit::By;
 use crate::batches::http::Parts;
@@ -116,14 +116,14 @@ impl From<PairingError> for ApiError {
     fn from(error: PairingError) -> Self {
         let text = error.to_string();
         match error {
-            PairingError::Document(_) => Self::refused("bad_document", text),
-            PairingError::Words { .. } => Self::refused("words", text),
-            PairingError::OtherProfile { .. } => Self::refused("other_profile", text),
-            PairingError::NoRoster => Self::refused("no_roster", text),
-            PairingError::NotPaired { .. } => Self::conflict("not_paired", text),
-            PairingError::Policy(_) | PairingError::PolicyOfNobody { .. } => Self::refused("policy", text),
-            PairingError::Taken { .. } => Self::conflict("taken", text),
-            PairingError::Wallets { .. } => Self::refused("bad_wallets", text),
+            PairingError::Document(_) => Self::new(Code::BadDocument, text),
+            PairingError::Words { .. } => Self::new(Code::Words, text),
+            PairingError::OtherProfile { .. } => Self::new(Code::OtherProfile, text),
+            PairingError::NoRoster => Self::new(Code::NoRoster, text),
+            PairingError::NotPaired { .. } => Self::new(Code::NotPaired, text),
+            PairingError::Policy(_) | PairingError::PolicyOfNobody { .. } => Self::new(Code::Policy, text),
+            PairingError::Taken { .. } => Self::new(Code::Taken, text),
+            PairingError::Wallets { .. } => Self::new(Code::BadWallets, text),
             PairingError::Identity(_) => Self::internal(text),
             PairingError::Ledger(error) => error.into(),
         }

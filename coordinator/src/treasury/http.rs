@@ -3,7 +3,7 @@
 use super::OpeningRefusal;
 use crate::api::idempotency::{IdempotencyKey, once};
 use crate::api::texts::{AddressText, AmountBase, AssetName, NetworkName};
-use crate::api::{ApiError, Once, RequestId};
+use crate::api::{ApiError, Code, Once, RequestId};
 use crate::app::App;
 use crate::audit::By;
 use crate::people::{Caller, Permission};
@@ -83,12 +83,12 @@ async fn opening_capital(
 impl From<OpeningRefusal> for ApiError {
     fn from(refusal: OpeningRefusal) -> Self {
         let code = match refusal {
-            OpeningRefusal::Network { .. } => "unknown_network",
-            OpeningRefusal::Asset { .. } => "unknown_asset",
-            OpeningRefusal::Address(_) => "bad_address",
-            OpeningRefusal::Foreign { .. } => "not_our_wallet",
-            OpeningRefusal::Amount(_) | OpeningRefusal::Zero => "bad_amount",
+            OpeningRefusal::Network { .. } => Code::UnknownNetwork,
+            OpeningRefusal::Asset { .. } => Code::UnknownAsset,
+            OpeningRefusal::Address(_) => Code::BadAddress,
+            OpeningRefusal::Foreign { .. } => Code::NotOurWallet,
+            OpeningRefusal::Amount(_) | OpeningRefusal::Zero => Code::BadAmount,
         };
-        Self::refused(code, refusal.to_string())
+        Self::new(code, refusal.to_string())
     }
 }

@@ -80,7 +80,8 @@ impl Seen {
 }
 
 fn digest_of(key: &str, nonce: &str) -> u128 {
-    let digest: [u8; 32] = Sha256::new().chain_update(key).chain_update([0]).chain_update(nonce).finalize().into();
+    let digest: [u8; 32] =
+        Sha256::new().chain_update(key).chain_update([0]).chain_update(nonce).finalize().into();
     let mut first = [0; 16];
     first.copy_from_slice(&digest[..16]);
     u128::from_be_bytes(first)

@@ -150,8 +150,11 @@ impl Ring {
         };
         let Some(reading) = reading else { return Ok(None) };
         let known = reading.known.clone();
-        let slot =
-            Slot { read: RwLock::new(Some(reading)), turn: Mutex::new(()), noted_at: AtomicI64::new(i64::MIN) };
+        let slot = Slot {
+            read: RwLock::new(Some(reading)),
+            turn: Mutex::new(()),
+            noted_at: AtomicI64::new(i64::MIN),
+        };
         // Only keys that exist have a place, so there are as many places as keys.
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         slots.entry(id.to_owned()).or_insert_with(|| Arc::new(slot));

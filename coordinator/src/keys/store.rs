@@ -142,7 +142,8 @@ fn read(row: &AnyRow) -> Result<Stored, LedgerError> {
     let (scopes, networks): (String, String) = (row.try_get("scopes")?, row.try_get("networks")?);
     let corrupt = |what: &str| LedgerError::Corrupt { what: format!("{what} of API key {id}") };
     let scopes = scopes.split(',').map(Scope::from_name).collect::<Option<_>>();
-    let networks = networks.split(',').filter(|one| !one.is_empty()).map(str::parse).collect::<Result<_, _>>();
+    let networks =
+        networks.split(',').filter(|one| !one.is_empty()).map(str::parse).collect::<Result<_, _>>();
     let key = ApiKey {
         scopes: scopes.ok_or_else(|| corrupt("scopes"))?,
         networks: networks.map_err(|_| corrupt("networks"))?,

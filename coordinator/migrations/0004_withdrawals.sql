@@ -26,6 +26,7 @@ create table withdrawals (
 create index withdrawals_by_state on withdrawals (state, network, made_at);
 create index withdrawals_by_user on withdrawals (user_id, made_at);
 create index withdrawals_by_partner on withdrawals (partner_id, made_at);
+create index withdrawals_by_time on withdrawals (made_at, id);
 create index withdrawals_by_batch on withdrawals (batch_id);
 
 create table withdrawal_transitions (

@@ -86,6 +86,7 @@ create table deposits (
 );
 
 create index deposits_by_user on deposits (user_id, seen_at);
+create index deposits_by_time on deposits (seen_at, id);
 create index deposits_by_state on deposits (network, state, height);
 
 -- How far the final chain has been read. `halted` is empty, or says why nothing more is read or credited.

@@ -434,6 +434,47 @@ pub async fn of_user(db: &mut Db, user: &str, at_most: i64) -> Result<Vec<Deposi
     .await
 }
 
+/// The newest deposits behind a place (moment, id) in the order of `seen_at` and id; of one user, or everybody's.
+pub async fn newest_before(
+    db: &mut Db,
+    user: Option<&str>,
+    before: (UnixMillis, &str),
+    at_most: i64,
+) -> Result<Vec<DepositRow>, sqlx::Error> {
+    let query = match user {
+        Some(user) => sqlx::query_as(
+            "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, \
+             state, reason, height, block_id, told_by, seen_at, credited_at from deposits \
+             where seen_at <= $1 and (seen_at < $1 or id < $2) and user_id = $4 \
+             order by seen_at desc, id desc limit $3",
+        )
+        .bind(before.0)
+        .bind(before.1)
+        .bind(at_most)
+        .bind(user),
+        None => sqlx::query_as(
+            "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, \
+             state, reason, height, block_id, told_by, seen_at, credited_at from deposits \
+             where seen_at <= $1 and (seen_at < $1 or id < $2) order by seen_at desc, id desc limit $3",
+        )
+        .bind(before.0)
+        .bind(before.1)
+        .bind(at_most),
+    };
+    query.fetch_all(&mut *db).await
+}
+
+/// One deposit.
+pub async fn find(db: &mut Db, id: &str) -> Result<Option<DepositRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, state, \
+         reason, height, block_id, told_by, seen_at, credited_at from deposits where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(&mut *db)
+    .await
+}
+
 /// Records a log that a person must look at; once.
 pub async fn quarantine(
     db: &mut Db,

@@ -8,7 +8,7 @@
 mod store;
 
 use super::Reach;
-use crate::db::Database;
+use crate::db::{Database, Db};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -61,15 +61,15 @@ impl Directory {
         if let Some((member, _)) = self.read().members.get(user).filter(|(_, at)| at.elapsed() < self.life) {
             return Ok(Some(member.clone()));
         }
-        self.ask(user).await
+        self.ask(&mut *self.db.reader().await?, user).await
     }
 
-    /// The user's partner, whether or not they are active.
-    pub async fn partner_of(&self, user: &str) -> Result<Option<Arc<str>>, sqlx::Error> {
+    /// The user's partner, whether or not they are active. Takes a connection, because callers hold one.
+    pub async fn partner_of(&self, db: &mut Db, user: &str) -> Result<Option<Arc<str>>, sqlx::Error> {
         if let Some((member, _)) = self.read().members.get(user) {
             return Ok(Some(member.partner.clone()));
         }
-        Ok(self.ask(user).await?.map(|member| member.partner))
+        Ok(self.ask(db, user).await?.map(|member| member.partner))
     }
 
     /// The user, if there is one within reach: a foreign user is a missing one.
@@ -114,9 +114,9 @@ impl Directory {
         *known = Known { epoch: known.epoch + 1, ..Known::default() };
     }
 
-    async fn ask(&self, user: &str) -> Result<Option<Member>, sqlx::Error> {
+    async fn ask(&self, db: &mut Db, user: &str) -> Result<Option<Member>, sqlx::Error> {
         let epoch = self.read().epoch;
-        let Some((partner, active)) = store::member(&mut *self.db.reader().await?, user).await? else {
+        let Some((partner, active)) = store::member(db, user).await? else {
             return Ok(None);
         };
         let member = Member { partner: Arc::from(partner), active: active != 0 };

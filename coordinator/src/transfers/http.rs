@@ -7,11 +7,11 @@
 use super::{Kind, Refusal, Terms};
 use crate::api::idempotency::{self, IdempotencyKey, Ticket};
 use crate::api::texts::{Amount, AssetName, Moment};
-use crate::api::{ApiError, Once, moment};
+use crate::api::{ApiError, Code, Once, moment};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::clock::UnixMillis;
-use crate::db::random_id;
+use crate::db::{Db, random_id};
 use crate::ledger::statement::{Event, store};
 use crate::ledger::{Order, OrderError};
 use crate::people::{Caller, Permission, Reach};
@@ -32,7 +32,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// What is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateTransfer {
+struct TransferWanted {
     /// `transfer` (user to user), `payment` (user to their partner) or `reward` (partner to user; keys only).
     kind: Kind,
     /// The paying user, for keys. A user pays from its own money; a reward comes from the partner.
@@ -80,14 +80,14 @@ struct Transfer {
 ///
 /// Instant, without a fee and without a chain. Both sides belong to the same partner.
 #[utoipa::path(post, path = "/v1/transfers", tag = "transfers", params(IdempotencyKey),
-    request_body = CreateTransfer,
+    request_body = TransferWanted,
     responses((status = 201, description = "It is made", body = Transfer)),
     extensions(("x-airlock-permission" = json!("transfer"))))]
 async fn create(
     State(app): State<App>,
     caller: Caller,
     by: By,
-    asked: Once<CreateTransfer>,
+    asked: Once<TransferWanted>,
 ) -> Result<Response, ApiError> {
     let reach = caller.may(Permission::Transfer)?;
     let Once { body, ticket } = asked;
@@ -105,8 +105,8 @@ struct Prepared {
     to: String,
 }
 
-async fn prepare(app: &App, reach: &Reach, asked: CreateTransfer) -> Result<Prepared, ApiError> {
-    let CreateTransfer { kind, from, to, to_external_id, asset, amount, note } = asked;
+async fn prepare(app: &App, reach: &Reach, asked: TransferWanted) -> Result<Prepared, ApiError> {
+    let TransferWanted { kind, from, to, to_external_id, asset, amount, note } = asked;
     let terms = Terms::read(&app.config.assets, kind, &asset, &amount, note)?;
     let partner = match reach {
         Reach::Partner(partner) | Reach::User { partner, .. } => partner.as_str(),
@@ -138,7 +138,7 @@ async fn payer(app: &App, reach: &Reach, partner: &str, named: Option<String>) -
         (Reach::User { id, .. }, None) => Ok(id.clone()),
         (Reach::User { id, .. }, Some(named)) if *id == named => Ok(named),
         (Reach::Partner(_), Some(named)) => active(app, partner, "from", named).await,
-        (Reach::Partner(_), None) => Err(ApiError::bad_request("user_needed", "name the paying user in `from`")),
+        (Reach::Partner(_), None) => Err(ApiError::new(Code::UserNeeded, "name the paying user in `from`")),
         _ => Err(ApiError::not_found("user")),
     }
 }
@@ -198,21 +198,19 @@ async fn submit(
     let Prepared { terms, from, to } = prepared;
     let id = random_id().map_err(ApiError::internal)?;
     let posting = terms.posting(&id, &from, &to, &by.who);
-    let head = head(&id, &terms, &from, &to)?;
-    // What the ledger holds anyway, in the words of the answer: no second text is built for the log.
-    let row = audit::Row::made(by, Action::TransferMake, &id, format!("{head}}}"));
-    let once = ticket.record(caller, StatusCode::CREATED, Box::new(move |now| closed(&head, now)));
+    let said = said(&terms, &from, &to).map_err(ApiError::internal)?;
+    let row = audit::Row::made(by, Action::TransferMake, &id, said.clone());
+    let once = ticket.record(caller, StatusCode::CREATED, Box::new(move |now| whole(&id, &said, now)));
     let receipt = app.writer.submit(Order::once(posting, once).audited(row)).await;
     let answer = receipt.map_err(ApiError::from)?.into_answer();
     metrics::counter!("airlock_transfers_total", "kind" => terms.kind.name()).increment(1);
     idempotency::answered(answer.ok_or_else(|| ApiError::internal("an order without its answer"))?)
 }
 
-/// The answer without its end: everything that is known before the writer says when.
-fn head(id: &str, terms: &Terms, from: &str, to: &str) -> Result<String, ApiError> {
+/// The answer without its id and moment: what is also said in the audit row, and far below the longest one.
+fn said(terms: &Terms, from: &str, to: &str) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
-    struct Head<'a> {
-        id: &'a str,
+    struct Said<'a> {
         kind: Kind,
         from: &'a str,
         to: &'a str,
@@ -222,15 +220,13 @@ fn head(id: &str, terms: &Terms, from: &str, to: &str) -> Result<String, ApiErro
     }
     let amount = terms.amount.to_decimal(terms.decimals);
     let (kind, asset, note) = (terms.kind, terms.asset.as_str(), terms.note.as_deref());
-    let mut text = serde_json::to_string(&Head { id, kind, from, to, asset, amount: &amount, note })
-        .map_err(ApiError::internal)?;
-    text.pop();
-    Ok(text)
+    serde_json::to_string(&Said { kind, from, to, asset, amount: &amount, note })
 }
 
-/// The whole answer.
-fn closed(head: &str, now: UnixMillis) -> String {
-    format!("{head},\"made_at\":\"{}\"}}", moment(now))
+/// The whole answer, in the form of [`Transfer`]; made on the writer's task.
+fn whole(id: &str, said: &str, now: UnixMillis) -> String {
+    let inner = said.strip_prefix('{').and_then(|said| said.strip_suffix('}')).unwrap_or_default();
+    format!("{{\"id\":\"{id}\",{inner},\"made_at\":\"{}\"}}", moment(now))
 }
 
 /// One transfer
@@ -244,11 +240,11 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<Transfer>, ApiError> {
     let reach = caller.may(Permission::SeeMoney)?;
+    let mut db = app.db.reader().await?;
     for kind in Kind::ALL {
-        let found = store::event(&mut *app.db.reader().await?, kind.name(), &id).await?;
-        let Some(event) = found else { continue };
+        let Some(event) = store::event(&mut db, kind.name(), &id).await? else { continue };
         let transfer = shown(&app, kind, event)?;
-        if sees(&app, &reach, &transfer).await? {
+        if sees(&app, &mut db, &reach, &transfer).await? {
             return Ok(Json(transfer));
         }
     }
@@ -256,12 +252,14 @@ async fn show(
 }
 
 /// Both parties belong to one partner, so that one user of the two tells whose it is.
-async fn sees(app: &App, reach: &Reach, transfer: &Transfer) -> Result<bool, ApiError> {
+async fn sees(app: &App, db: &mut Db, reach: &Reach, transfer: &Transfer) -> Result<bool, ApiError> {
     let user = if transfer.kind == Kind::Reward { &transfer.to } else { &transfer.from };
     Ok(match reach {
         Reach::All => true,
         Reach::User { id, .. } => [&transfer.from, &transfer.to].contains(&id),
-        Reach::Partner(own) => app.directory.partner_of(user).await?.is_some_and(|partner| *partner == **own),
+        Reach::Partner(own) => {
+            app.directory.partner_of(db, user).await?.is_some_and(|partner| *partner == **own)
+        }
     })
 }
 
@@ -286,14 +284,14 @@ fn shown(app: &App, kind: Kind, event: Event) -> Result<Transfer, ApiError> {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
-            Refusal::Asset { .. } => "unknown_asset",
-            Refusal::Amount(_) | Refusal::Nothing => "bad_amount",
-            Refusal::Note => "bad_note",
-            Refusal::Parties { .. } => "bad_parties",
-            Refusal::ToOneself => "to_oneself",
-            Refusal::Inactive { .. } => "user_inactive",
+            Refusal::Asset { .. } => Code::UnknownAsset,
+            Refusal::Amount(_) | Refusal::Nothing => Code::BadAmount,
+            Refusal::Note => Code::BadNote,
+            Refusal::Parties { .. } => Code::BadParties,
+            Refusal::ToOneself => Code::ToOneself,
+            Refusal::Inactive { .. } => Code::UserInactive,
         };
-        Self::refused(code, refusal.to_string())
+        Self::new(code, refusal.to_string())
     }
 }
 

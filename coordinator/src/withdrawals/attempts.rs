@@ -7,11 +7,13 @@ use super::WithdrawalError;
 use super::attempt::AttemptState;
 use crate::chain::TxId;
 use crate::clock::UnixMillis;
-use crate::db::Db;
+use crate::db::rows::{Cell, Kind, Rows};
+use crate::db::{Db, Dialect};
 use crate::ledger::LedgerError;
 use airlock_shared::{Address, BaseUnits, Digest, Network};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use std::collections::HashMap;
 
 /// What kills an attempt that was never mined: an account nonce (EVM) or an expiration (TRON).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -219,6 +221,34 @@ pub async fn of_withdrawal(db: &mut Db, withdrawal: &str) -> Result<Vec<Attempt>
         .fetch_all(db)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// Transaction ids in force of many withdrawals, as explorers spell them: those of their live attempts.
+pub async fn live_tx_ids(
+    db: &mut Db,
+    dialect: Dialect,
+    withdrawals: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, String>, WithdrawalError> {
+    let mut rows = Rows::new(dialect, &[("id", Kind::Text)]);
+    withdrawals.for_each(|id| rows.push(&[Cell::Text(id)]));
+    // The states are those of the index, word by word, so that SQLite uses it.
+    let found: Vec<(String, String, String)> = rows
+        .fetch(
+            db,
+            "select a.withdrawal_id, a.network, a.tx_id from {rows} join attempts a on a.withdrawal_id = v.id \
+             where a.state in ('built', 'exported', 'signed', 'sent', 'included', 'final') and a.tx_id is not null",
+        )
+        .await?;
+    let shown = |network: &str, tx_id: &str| {
+        Some(TxId::parse(tx_id)?.shown_on(network.parse::<Network>().ok()?))
+    };
+    Ok(found
+        .into_iter()
+        .map(|(id, network, tx_id)| {
+            let shown = shown(&network, &tx_id);
+            (id, shown.unwrap_or(tx_id))
+        })
+        .collect())
 }
 
 /// The attempts of every withdrawal from one item id to another, oldest first, for the export.

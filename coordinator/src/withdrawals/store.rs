@@ -187,6 +187,54 @@ pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Withdrawal>, Withd
     rows.iter().map(read).collect()
 }
 
+/// Whose withdrawals a history shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Everybody's.
+    All,
+    /// Those of a partner's users.
+    Partner(&'a str),
+    /// One user's.
+    User(&'a str),
+}
+
+/// The newest withdrawals behind a place (moment, id) in the order of `made_at` and id.
+pub async fn newest_before(
+    db: &mut Db,
+    whose: Whose<'_>,
+    before: (UnixMillis, &str),
+    limit: i64,
+) -> Result<Vec<Withdrawal>, WithdrawalError> {
+    let (query, owner) = match whose {
+        Whose::All => (
+            sqlx::query(columns!(
+                "where made_at <= $1 and (made_at < $1 or id < $2) order by made_at desc, id desc limit $3"
+            )),
+            None,
+        ),
+        Whose::Partner(partner) => (
+            sqlx::query(columns!(
+                "where made_at <= $1 and (made_at < $1 or id < $2) and partner_id = $4 \
+                 order by made_at desc, id desc limit $3"
+            )),
+            Some(partner),
+        ),
+        Whose::User(user) => (
+            sqlx::query(columns!(
+                "where made_at <= $1 and (made_at < $1 or id < $2) and user_id = $4 \
+                 order by made_at desc, id desc limit $3"
+            )),
+            Some(user),
+        ),
+    };
+    let query = query.bind(before.0).bind(before.1).bind(limit);
+    let query = match owner {
+        Some(owner) => query.bind(owner),
+        None => query,
+    };
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
 /// The next withdrawals above an item id, in the order of item ids, for the export.
 pub async fn page_after(db: &mut Db, item: i64, limit: i64) -> Result<Vec<Withdrawal>, WithdrawalError> {
     let rows = sqlx::query(columns!("where item_id > $1 order by item_id limit $2"))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
+mod program;
 mod world;
 
 use airlock_shared::document::{self, Document as _};
@@ -12,93 +13,11 @@ use airlock_shared::identity::Identity;
 use airlock_shared::policy::SignedPolicy;
 use airlock_shared::roles::finalizer::finalize;
 use airlock_shared::{Network, Profile, words};
-use airlock_signer::commands::unsealing::SENTENCE;
+use program::{Desk, answer, error, now};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
-use tempfile::TempDir;
+use std::process::Command;
 use world::{PASSPHRASE, World, key, person};
-
-/// A folder with a passphrase file, in which the program is run.
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let desk = Self { folder };
-        desk.private("pass", PASSPHRASE);
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn private(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        path
-    }
-
-    fn run_at(&self, home: &Path, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_airlock-signer"))
-            .arg("--home")
-            .arg(home)
-            .arg("--json")
-            .arg("--passphrase-file")
-            .arg(self.path("pass"))
-            .args(["--accept-network", SENTENCE])
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.run_at(&self.path("home"), arguments)
-    }
-
-    fn init(&self) -> Value {
-        answer(&self.run(&[
-            "init",
-            "--name",
-            "alice",
-            "--profile",
-            "dev",
-            "--kdf-memory-kib",
-            "47104",
-            "--kdf-passes",
-            "1",
-            "--no-mnemonic-display",
-        ]))
-    }
-}
-
-fn answer(output: &Output) -> Value {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{:?}: {said}{told}", output.status);
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn error(output: &Output) -> (i32, String) {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let last = said.lines().last().unwrap_or_default();
-    let value: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("not JSON: {said}"));
-    let exit = output.status.code().unwrap();
-    assert_eq!(value["error"]["exit"], exit);
-    (exit, value["error"]["code"].as_str().unwrap().to_owned())
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
 
 #[test]
 fn init_makes_a_home_once_and_shows_no_secret() {
@@ -128,7 +47,7 @@ fn a_scripted_init_must_say_where_the_mnemonic_goes() {
                   --kdf-memory-kib 47104 --kdf-passes 1 --mnemonic-fd 3 3>words";
     let made = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_airlock-signer")])
-        .current_dir(desk.folder.path())
+        .current_dir(desk.path(""))
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

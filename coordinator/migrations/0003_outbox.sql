@@ -12,6 +12,7 @@ create table outbox (
     lease_until bigint not null,
     fence bigint not null,
     last_error text,
+    request_id text not null,
     made_at bigint not null,
     unique (topic, subject)
 );

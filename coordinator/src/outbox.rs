@@ -23,6 +23,8 @@ pub struct Task {
     pub attempts: i64,
     /// Proof of the lease: raised at every claim.
     pub fence: i64,
+    /// The request that caused it, empty if none did.
+    pub request_id: String,
 }
 
 /// Puts an effect; a subject that is there already stays as it is.
@@ -31,22 +33,47 @@ pub async fn put(
     topic: &str,
     subject: &str,
     body: &str,
+    request_id: &str,
     now: UnixMillis,
 ) -> Result<(), LedgerError> {
     let id =
         db::random_id().map_err(|error| LedgerError::Corrupt { what: format!("randomness: {error}") })?;
     sqlx::query(
-        "insert into outbox (id, topic, subject, body, state, attempts, due_at, lease_until, fence, made_at) \
-         values ($1, $2, $3, $4, 'waiting', 0, $5, 0, 0, $5) on conflict (topic, subject) do nothing",
+        "insert into outbox (id, topic, subject, body, state, attempts, due_at, lease_until, fence, request_id, made_at) \
+         values ($1, $2, $3, $4, 'waiting', 0, $6, 0, 0, $5, $6) on conflict (topic, subject) do nothing",
     )
     .bind(id)
     .bind(topic)
     .bind(subject)
     .bind(body)
+    .bind(request_id)
     .bind(now)
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// How many effects of a topic are in a state.
+#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+pub struct OpenTasks {
+    /// What kind of effect.
+    pub topic: String,
+    /// `waiting` or `dead`.
+    pub state: String,
+    /// How many.
+    pub count: i64,
+    /// Since when the oldest is due, Unix milliseconds.
+    pub oldest_due_at: UnixMillis,
+}
+
+/// What is not done, for health and figures.
+pub async fn open_tasks(db: &mut Db) -> Result<Vec<OpenTasks>, sqlx::Error> {
+    sqlx::query_as(
+        "select topic, state, count(*) as count, min(due_at) as oldest_due_at from outbox \
+         where state in ('waiting', 'dead') group by topic, state order by topic, state",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Claims up to `limit` due effects of a topic for `lease_ms`.
@@ -57,11 +84,11 @@ pub async fn claim(
     lease_ms: i64,
     now: UnixMillis,
 ) -> Result<Vec<Task>, LedgerError> {
-    let rows: Vec<(String, String, String, i64, i64)> = sqlx::query_as(
+    let rows: Vec<(String, String, String, i64, i64, String)> = sqlx::query_as(
         "update outbox set attempts = attempts + 1, fence = fence + 1, lease_until = $3 \
          where id in (select id from outbox where state = 'waiting' and topic = $1 and due_at <= $2 \
                       and lease_until <= $2 order by due_at limit $4) \
-         returning id, subject, body, attempts, fence",
+         returning id, subject, body, attempts, fence, request_id",
     )
     .bind(topic)
     .bind(now)
@@ -71,13 +98,14 @@ pub async fn claim(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, subject, body, attempts, fence)| Task {
+        .map(|(id, subject, body, attempts, fence, request_id)| Task {
             id,
             topic: topic.to_owned(),
             subject,
             body,
             attempts,
             fence,
+            request_id,
         })
         .collect())
 }

@@ -15,11 +15,12 @@ fn an_effect_is_claimed_by_one_worker_at_a_time_and_a_lost_lease_cannot_report()
         let story = stage.app.writer.commit(|unit| {
             Box::pin(async move {
                 let db = unit.db();
-                outbox::put(db, "mail", "w1", "{}", MOMENT).await?;
-                outbox::put(db, "mail", "w1", "{\"again\":1}", MOMENT).await?;
+                outbox::put(db, "mail", "w1", "{}", "request-1", MOMENT).await?;
+                outbox::put(db, "mail", "w1", "{\"again\":1}", "request-2", MOMENT).await?;
                 assert_eq!(outbox::claim(db, "other", 10, 1_000, MOMENT).await?.len(), 0);
                 let first = outbox::claim(db, "mail", 10, 1_000, MOMENT).await?;
                 assert_eq!((first.len(), first[0].body.as_str(), first[0].attempts), (1, "{}", 1));
+                assert_eq!(first[0].request_id, "request-1");
                 assert_eq!(outbox::claim(db, "mail", 10, 1_000, MOMENT + 999).await?.len(), 0);
                 // The lease ran out: another worker has it now, and the first may not report any more.
                 let second = outbox::claim(db, "mail", 10, 1_000, MOMENT + 1_000).await?;

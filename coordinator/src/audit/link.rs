@@ -115,21 +115,9 @@ pub async fn all(app: &App, key: &Arc<CoordinatorKey>) -> Result<(), LedgerError
     Ok(())
 }
 
-/// How many rows wait for their link.
-pub async fn waiting(app: &App) -> Result<i64, LedgerError> {
-    let mut db = app.db.reader().await?;
-    let (last, _) = store::head(&mut db).await?;
-    Ok(store::highest(&mut db).await?.saturating_sub(last).max(0))
-}
-
 /// Chains rows as they come, until told to stop.
 pub async fn run(app: App, key: Arc<CoordinatorKey>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        match waiting(&app).await {
-            Ok(waiting) => metrics::gauge!("airlock_audit_rows_unlinked")
-                .set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX))),
-            Err(error) => tracing::warn!(%error, "audit: counting the rows that wait"),
-        }
         match step(&app, &key).await {
             Ok(Step::Linked(LINK_ROWS_MAX) | Step::Outrun) => continue,
             Ok(Step::Linked(_) | Step::Nothing) => {}

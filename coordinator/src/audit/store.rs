@@ -192,6 +192,12 @@ pub async fn highest(db: &mut Db) -> Result<i64, LedgerError> {
     Ok(sqlx::query_scalar("select coalesce(max(number), 0) from audit_rows").fetch_one(db).await?)
 }
 
+/// Rows that no link covers yet.
+pub async fn unlinked(db: &mut Db) -> Result<i64, LedgerError> {
+    let highest = highest(db).await?;
+    Ok(highest.saturating_sub(head(db).await?.0))
+}
+
 /// Where the chain ends: the last row that is chained, and the digest of its link.
 pub async fn head(db: &mut Db) -> Result<(i64, Digest), LedgerError> {
     let row: Option<(i64, String)> =

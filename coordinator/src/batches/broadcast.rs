@@ -166,6 +166,10 @@ async fn send(app: &App, providers: &Providers, attempt: &Attempt) -> Result<(),
     let poison = answers.iter().find_map(poison_of);
     let said: Vec<String> = answers.iter().map(hint).collect();
     let (attempt, said) = (attempt.clone(), said.join("; "));
+    tracing::info!(
+        request_id = attempt.request_id, withdrawal = attempt.withdrawal_id, batch = attempt.batch_id,
+        network = %attempt.network, tx_id = attempt.shown_tx_id(), accepted, said, "transaction sent"
+    );
     app.writer
         .commit(move |unit| {
             Box::pin(async move {

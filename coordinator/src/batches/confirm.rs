@@ -103,6 +103,11 @@ fn corrupt(what: String) -> BatchError {
 
 /// Seen in a block that is not final.
 async fn include(app: &App, attempt: &Attempt, tx_id: TxId, seen: &Included) -> Result<(), BatchError> {
+    tracing::info!(
+        request_id = attempt.request_id, withdrawal = attempt.withdrawal_id, batch = attempt.batch_id,
+        network = %attempt.network, tx_id = tx_id.shown_on(attempt.network), height = seen.height,
+        "transaction is in a block"
+    );
     let (attempt, height, fee) = (attempt.clone(), seen.height, seen.fee_base);
     app.writer
         .commit(move |unit| {
@@ -120,6 +125,10 @@ async fn include(app: &App, attempt: &Attempt, tx_id: TxId, seen: &Included) -> 
 
 /// A reorg took its block: it is sent again, the same bytes.
 async fn exclude(app: &App, attempt: &Attempt) -> Result<(), BatchError> {
+    tracing::warn!(
+        request_id = attempt.request_id, withdrawal = attempt.withdrawal_id, batch = attempt.batch_id,
+        network = %attempt.network, tx_id = attempt.shown_tx_id(), "the transaction's block left the chain"
+    );
     let attempt = attempt.clone();
     app.writer
         .commit(move |unit| {

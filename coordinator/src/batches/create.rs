@@ -544,6 +544,7 @@ impl Draft {
             id: random_id()?,
             withdrawal_id: withdrawal.id.clone(),
             batch_id: batch.id.clone(),
+            request_id: withdrawal.request_id.clone(),
             item_index: i64::try_from(index).unwrap_or(i64::MAX),
             network: batch.network,
             source: batch.source,

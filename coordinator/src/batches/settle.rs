@@ -37,6 +37,11 @@ pub(super) async fn settle(
 ) -> Result<(), BatchError> {
     let network = app.config.network(attempt.network).ok_or(BatchError::Network(attempt.network))?.clone();
     let (attempt, withdrawal, seen) = (attempt.clone(), withdrawal.clone(), seen.clone());
+    tracing::info!(
+        request_id = attempt.request_id, withdrawal = attempt.withdrawal_id, batch = attempt.batch_id,
+        network = %attempt.network, tx_id = tx_id.shown_on(attempt.network), height = seen.height,
+        paid = matches!(paid, Paid::InFull), "transaction is final"
+    );
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
@@ -97,6 +102,10 @@ async fn book(
 /// Books the proven death of an attempt that was never included.
 pub(super) async fn dead(app: &App, attempt: &Attempt, why: &str) -> Result<(), BatchError> {
     let (attempt, why) = (attempt.clone(), format!("{why}; it waits for a person"));
+    tracing::warn!(
+        request_id = attempt.request_id, withdrawal = attempt.withdrawal_id, batch = attempt.batch_id,
+        network = %attempt.network, tx_id = attempt.shown_tx_id(), why, "transaction is dead"
+    );
     app.writer
         .commit(move |unit| {
             Box::pin(async move {

@@ -33,6 +33,8 @@ pub struct Attempt {
     pub withdrawal_id: String,
     /// The batch it is in.
     pub batch_id: String,
+    /// The request that asked for the withdrawal, empty if none did.
+    pub request_id: String,
     /// Its place in that batch.
     pub item_index: i64,
     /// Where.
@@ -70,7 +72,7 @@ impl Attempt {
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "select id, withdrawal_id, batch_id, item_index, network, source, account_nonce, expires_at_ms, \
+            "select id, withdrawal_id, batch_id, request_id, item_index, network, source, account_nonce, expires_at_ms, \
              unsigned_digest, state, tx_id, signed_bytes, included_height, fee_base, made_at, changed_at from attempts ",
             $rest
         )
@@ -84,13 +86,14 @@ pub async fn insert(db: &mut Db, row: &Attempt) -> Result<(), WithdrawalError> {
         Bound::ExpiresAt(at) => (None, Some(at)),
     };
     let done = sqlx::query(
-        "insert into attempts (id, withdrawal_id, batch_id, item_index, network, source, account_nonce, \
+        "insert into attempts (id, withdrawal_id, batch_id, request_id, item_index, network, source, account_nonce, \
          expires_at_ms, unsigned_digest, state, may_be_signed, made_at, changed_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'built', 0, $10, $10) on conflict do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'built', 0, $11, $11) on conflict do nothing",
     )
     .bind(&row.id)
     .bind(&row.withdrawal_id)
     .bind(&row.batch_id)
+    .bind(&row.request_id)
     .bind(row.item_index)
     .bind(row.network.to_string())
     .bind(row.source.to_string())
@@ -484,6 +487,7 @@ fn read(row: &AnyRow) -> Result<Attempt, WithdrawalError> {
     Ok(Attempt {
         withdrawal_id: text("withdrawal_id")?,
         batch_id: text("batch_id")?,
+        request_id: text("request_id")?,
         item_index: row.try_get("item_index")?,
         network,
         source: Address::parse(network, &text("source")?).map_err(|_| corrupt("source"))?,

@@ -5,6 +5,7 @@
 //! `chain` knows only `airlock_shared`; `deposits` and `withdrawals` know both; `api` and `outbox` are the rim.
 //! Begin at `app.rs` (what everything shares), `ledger/mod.rs` (how money changes) and `config.rs`.
 
+pub mod adjustments;
 pub mod alerts;
 pub mod api;
 pub mod app;
@@ -17,14 +18,17 @@ pub mod db;
 pub mod deposits;
 pub mod energy;
 pub mod export;
+pub mod fees;
 pub mod home;
 pub mod keys;
 pub mod ledger;
 pub mod liabilities;
+pub mod logs;
 pub mod migrations;
 pub mod outbox;
 pub mod pairing;
 pub mod people;
+pub mod transactions;
 pub mod transfers;
 pub mod treasury;
 pub mod withdrawals;

@@ -12,6 +12,8 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_outbox", include_str!("../migrations/0003_outbox.sql")),
     ("0004_withdrawals", include_str!("../migrations/0004_withdrawals.sql")),
     ("0005_audit", include_str!("../migrations/0005_audit.sql")),
+    ("0006_adjustments", include_str!("../migrations/0006_adjustments.sql")),
+    ("0007_fees", include_str!("../migrations/0007_fees.sql")),
     ("0008_liabilities", include_str!("../migrations/0008_liabilities.sql")),
     ("0009_keys", include_str!("../migrations/0009_keys.sql")),
     ("0020_deposits", include_str!("../migrations/0020_deposits.sql")),

@@ -6,7 +6,7 @@ use super::auth::user_named;
 use super::texts::{AddressText, Amount, AmountBase, AssetName, NetworkName, SignedAmount, Whole};
 use super::{ApiError, Query};
 use crate::app::App;
-use crate::ledger::{store, verify};
+use crate::ledger::{claims, store, verify};
 use crate::people::{Caller, Permission};
 use airlock_shared::MinorUnits;
 use axum::Json;
@@ -22,6 +22,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(balances))
         .routes(routes!(trial_balance))
         .routes(routes!(reserves))
+        .routes(routes!(company))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -164,4 +165,49 @@ async fn reserves(State(app): State<App>, caller: Caller) -> Result<Json<Reserve
         })
         .collect();
     Ok(Json(Reserves { reserves }))
+}
+
+/// The company's own money.
+#[derive(Serialize, ToSchema)]
+struct CompanyMoney {
+    /// By kind, network and asset.
+    accounts: Vec<CompanyBalance>,
+}
+
+/// One of the company's own accounts.
+#[derive(Serialize, ToSchema)]
+struct CompanyBalance {
+    /// `capital`, `fees_earned`, `network_fees`, `energy_cost`, `rounding`, `suspense` or `in_transit`.
+    kind: String,
+    /// Where, for costs and money on its way.
+    #[schema(value_type = Option<NetworkName>)]
+    network: Option<String>,
+    #[schema(value_type = AssetName)]
+    asset: String,
+    /// What came in or was spent, by the account's kind.
+    #[schema(value_type = SignedAmount)]
+    balance: String,
+}
+
+/// The company's own money
+///
+/// Capital, fees earned, costs of networks and energy, what has no owner yet.
+#[utoipa::path(get, path = "/v1/ledger/company", tag = "ledger",
+    responses((status = 200, description = "Its accounts", body = CompanyMoney)),
+    extensions(("x-airlock-permission" = json!("see_operations"))))]
+async fn company(State(app): State<App>, caller: Caller) -> Result<Json<CompanyMoney>, ApiError> {
+    caller.house(Permission::SeeOperations)?;
+    let mut db = app.db.reader().await?;
+    let mut accounts = Vec::new();
+    for row in claims::company(&mut db).await? {
+        let asset = row.asset.parse().map_err(ApiError::internal)?;
+        let decimals = app.config.assets.decimals(&asset).map_err(ApiError::internal)?;
+        accounts.push(CompanyBalance {
+            kind: row.kind,
+            network: Some(row.network).filter(|network| !network.is_empty()),
+            asset: row.asset,
+            balance: MinorUnits::new(row.balance_minor).to_decimal(decimals),
+        });
+    }
+    Ok(Json(CompanyMoney { accounts }))
 }

@@ -5,46 +5,55 @@
 //! must stay true: every answer carries `x-request-id`, and every refusal has the shape of `error.rs`, unknown routes,
 //! wrong methods, oversized bodies, time-outs and panics included.
 
+pub mod address;
 pub mod auth;
 pub mod codes;
 pub mod error;
+mod figures;
 pub mod health;
 pub mod idempotency;
 pub mod ledger;
+pub mod limits;
 pub mod messages;
+pub mod metrics;
 pub mod openapi;
+pub mod page;
+mod rim;
+pub mod serve;
 pub mod signed;
 pub mod texts;
+pub mod tls;
 
+pub use address::Peer;
 pub use codes::Code;
 pub use error::ApiError;
 pub use idempotency::Once;
 
-use self::messages::Language;
 use crate::app::App;
-use crate::db::random_id;
+use crate::audit;
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
-use futures::FutureExt as _;
+use axum::middleware::from_fn_with_state;
 use serde::de::DeserializeOwned;
-use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Every capability's routes with their description. A plain `Router` joins with `.into()`, undescribed.
 pub fn capabilities() -> Vec<OpenApiRouter<App>> {
     vec![
         health::router(),
+        metrics::router(),
         ledger::router(),
+        crate::people::http::router(),
         crate::transfers::http::router(),
-        crate::withdrawals::http::router().into(),
+        crate::transactions::http::router(),
+        crate::withdrawals::http::router(),
+        crate::adjustments::http::router(),
         crate::fees::http::router(),
         crate::liabilities::http::router(),
         crate::keys::http::router(),
+        audit::http::router(),
         crate::treasury::http::router(),
         crate::treasury::reconcile::router().into(),
         crate::deposits::http::router().into(),
@@ -68,12 +77,14 @@ pub fn router(app: App) -> Router {
 
 /// Puts the rim around routes: fallbacks, limits, request ids, the error shape.
 pub fn with_rim(routes: Router<App>, app: App) -> Router {
+    metrics::start();
     routes
         .fallback(async || ApiError::no_such_route())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(app.clone(), signed::check))
+        .layer(from_fn_with_state(audit::http::Watch::new(app.clone()), audit::http::watch))
         .layer(DefaultBodyLimit::max(app.config.server.body_limit_bytes))
-        .layer(from_fn_with_state(app.clone(), rim))
+        .layer(from_fn_with_state(app.clone(), rim::around))
         .with_state(app)
 }
 
@@ -88,44 +99,6 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
         // `rim` puts it there for every request.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::internal("request id missing"))
     }
-}
-
-/// The address of whoever asks, if the server knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub Option<IpAddr>);
-
-impl<S: Sync> FromRequestParts<S> for Peer {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(connected.map(|ConnectInfo(address)| address.ip())))
-    }
-}
-
-/// Around every route: request id, time limit, panics, error shape, one log line.
-async fn rim(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let id = random_id().unwrap_or_else(|_| "unknown".to_owned());
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let language = Language::asked(request.headers());
-    let started = std::time::Instant::now();
-    let answered = tokio::time::timeout(
-        app.config.server.request_timeout,
-        AssertUnwindSafe(next.run(request)).catch_unwind(),
-    )
-    .await;
-    let response = match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-        Err(_) => ApiError::timed_out().into_response(),
-    };
-    let mut response = error::shape(response, &id, language);
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    tracing::info!(request_id = id, %method, path, status = response.status().as_u16(), took_ms = started.elapsed().as_millis() as u64, "request");
-    response
 }
 
 /// A JSON body read strictly: unknown fields, wrong types and trailing data are refused in the one shape.

@@ -36,6 +36,9 @@ pub enum WithdrawalError {
     /// The request was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The fee cannot be charged: the quote, or beyond range.
+    #[error(transparent)]
+    Fee(#[from] crate::fees::FeeError),
     /// The state does not know the event.
     #[error(transparent)]
     Illegal(#[from] Illegal),
@@ -133,6 +136,7 @@ pub async fn transition(
                     "withdrawal_changed",
                     &format!("{id}/{number}"),
                     &body.to_string(),
+                    &found.request_id,
                     now,
                 )
                 .await?;

@@ -11,6 +11,7 @@ use crate::audit::{self, Action, By};
 use crate::config::Config;
 use crate::db::random_id;
 use crate::deposits;
+use crate::fees;
 use crate::ledger::store::is_own_wallet;
 use crate::ledger::{AssetCode, Hold, LedgerError, Unit};
 use crate::pairing;
@@ -35,6 +36,8 @@ pub struct Asked {
     pub amount: String,
     /// TRON only.
     pub memo: Option<String>,
+    /// A quote whose fee shall hold.
+    pub quote: Option<String>,
 }
 
 /// Why a request was refused.
@@ -111,22 +114,61 @@ pub struct Terms {
     pub amount: MinorUnits,
     /// The same in base units.
     pub amount_base: BaseUnits,
-    /// What it costs on top.
+    /// What it costs on top by the settings; the partner's schedule or a quote may say otherwise.
     pub fee: MinorUnits,
     /// Memo.
     pub memo: Option<String>,
+    /// The quote that was named.
+    pub quote: Option<String>,
+}
+
+/// An amount that may be withdrawn there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Priced {
+    /// Where.
+    pub network: Network,
+    /// In what.
+    pub asset: AssetCode,
+    /// How much.
+    pub amount: MinorUnits,
+    /// The same in base units.
+    pub amount_base: BaseUnits,
+    /// Decimals of the asset in the ledger.
+    pub decimals: u8,
+    /// The flat fee of the settings.
+    pub fee: MinorUnits,
+}
+
+/// Reads network, asset and amount, as withdrawals and quotes name them.
+pub fn priced(config: &Config, network: &str, asset: &str, amount: &str) -> Result<Priced, Refusal> {
+    let unknown = || Refusal::Network { found: network.chars().take(64).collect() };
+    let named: Network = network.parse().map_err(|_| unknown())?;
+    let configured = config.network(named).ok_or_else(unknown)?;
+    let code = asset.parse::<AssetCode>().ok();
+    let (token, terms) = code
+        .and_then(|code| configured.token(&code))
+        .and_then(|token| Some((token, token.withdrawal?)))
+        .ok_or_else(|| Refusal::Asset { found: asset.chars().take(64).collect(), network: named })?;
+    let decimals = token.scale.minor_decimals();
+    let amount = MinorUnits::from_decimal(amount, decimals)?;
+    if !amount.is_positive() || amount < terms.amount_min {
+        let least = terms.amount_min.max(MinorUnits::new(1));
+        return Err(Refusal::BelowMinimum { least: least.to_decimal(decimals) });
+    }
+    if amount > terms.amount_max {
+        return Err(Refusal::AboveMaximum { greatest: terms.amount_max.to_decimal(decimals) });
+    }
+    let (asset, amount_base) = (token.asset.clone(), token.scale.to_base(amount)?);
+    Ok(Priced { network: named, asset, amount, amount_base, decimals, fee: terms.fee })
 }
 
 /// Checks a request against the settings.
 pub fn check(config: &Config, asked: &Asked) -> Result<Terms, Refusal> {
+    let Priced { network, asset, amount, amount_base, fee, .. } =
+        priced(config, &asked.network, &asked.asset, &asked.amount)?;
+    // `priced` has found it.
     let unknown = || Refusal::Network { found: asked.network.chars().take(64).collect() };
-    let network: Network = asked.network.parse().map_err(|_| unknown())?;
     let configured = config.network(network).ok_or_else(unknown)?;
-    let asset = asked.asset.parse::<AssetCode>().ok();
-    let (token, terms) = asset
-        .and_then(|asset| configured.token(&asset))
-        .and_then(|token| Some((token, token.withdrawal?)))
-        .ok_or_else(|| Refusal::Asset { found: asked.asset.chars().take(64).collect(), network })?;
     let destination = asked.to.parse::<UncheckedAddress>()?.on(network)?;
     refuse_lost(destination)?;
     let contracts = configured.tokens.iter().filter_map(|token| token.contract);
@@ -136,24 +178,8 @@ pub fn check(config: &Config, asked: &Asked) -> Result<Terms, Refusal> {
     if configured.wallets.iter().any(|wallet| wallet.address == destination) {
         return Err(Refusal::Own { to: destination });
     }
-    let decimals = token.scale.minor_decimals();
-    let amount = MinorUnits::from_decimal(&asked.amount, decimals)?;
-    if !amount.is_positive() || amount < terms.amount_min {
-        let least = terms.amount_min.max(MinorUnits::new(1));
-        return Err(Refusal::BelowMinimum { least: least.to_decimal(decimals) });
-    }
-    if amount > terms.amount_max {
-        return Err(Refusal::AboveMaximum { greatest: terms.amount_max.to_decimal(decimals) });
-    }
-    Ok(Terms {
-        network,
-        asset: token.asset.clone(),
-        destination,
-        amount,
-        amount_base: token.scale.to_base(amount)?,
-        fee: terms.fee,
-        memo: memo(network, asked.memo.as_deref())?,
-    })
+    let (memo, quote) = (memo(network, asked.memo.as_deref())?, asked.quote.clone());
+    Ok(Terms { network, asset, destination, amount, amount_base, fee, memo, quote })
 }
 
 /// Zero, precompiles and the customary burn address 0x…dEaD all begin with 18 zero bytes.
@@ -197,9 +223,12 @@ pub async fn request(unit: &mut Unit, asks: &Requester, terms: Terms) -> Result<
         return Err(Refusal::Own { to: terms.destination }.into());
     }
     let id = random_id().map_err(|error| LedgerError::Corrupt { what: format!("randomness: {error}") })?;
-    let total = terms
-        .amount
-        .checked_add(terms.fee)
+    let (now, amount) = (unit.now(), terms.amount);
+    let (partner, user, network, settings) = (&asks.partner, &asks.user, terms.network, terms.fee);
+    let of = fees::Charge { partner, user, network, asset: &terms.asset, amount, settings };
+    let fee = fees::charge(unit.db(), &of, terms.quote.as_deref(), now).await?;
+    let total = amount
+        .checked_add(fee)
         .ok_or(Refusal::Amount(AmountError::OutOfRange { what: "amount plus fee" }))?;
     let hold = Hold { id: id.clone(), user: asks.user.clone(), asset: terms.asset.clone(), amount: total };
     unit.hold(&hold).await?;
@@ -209,12 +238,13 @@ pub async fn request(unit: &mut Unit, asks: &Requester, terms: Terms) -> Result<
         partner: asks.partner.clone(),
         user: asks.user.clone(),
         requested_by: asks.by.who.clone(),
+        request_id: asks.by.request_id.clone(),
         network: terms.network,
         asset: terms.asset,
         destination: terms.destination,
         amount: terms.amount,
         amount_base: terms.amount_base,
-        fee: terms.fee,
+        fee,
         memo: terms.memo,
         state: State::Pending,
         revision: 1,

@@ -10,6 +10,7 @@
 
 pub mod action;
 pub mod chain;
+pub mod command;
 pub mod export;
 pub mod http;
 pub mod link;

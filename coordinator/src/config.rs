@@ -102,6 +102,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Proxies whose word on a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
     /// Largest request body, in bytes.
     pub body_limit_bytes: usize,
     /// Largest head of a request (its line and headers), in bytes; 8192 or more.
@@ -120,6 +122,15 @@ pub struct ServerConfig {
     pub connections_per_address_max: usize,
     /// TLS by this program, or `None` when a proxy does it.
     pub tls: Option<TlsConfig>,
+}
+
+/// The header in which trusted proxies name the client. The other one passes through them as a stranger wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, what most proxies write.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// TLS by rustls.

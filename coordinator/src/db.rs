@@ -68,6 +68,20 @@ pub enum DbError {
     },
 }
 
+impl DbError {
+    /// Is the database not there (yet), so that waiting may help? A refused password or a broken migration is no absence.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Driver { source: sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut, .. } => true,
+            // PostgreSQL: cannot_connect_now, too_many_connections.
+            Self::Driver { source: sqlx::Error::Database(error), .. } => {
+                matches!(error.code().as_deref(), Some("57P03" | "53300"))
+            }
+            _ => false,
+        }
+    }
+}
+
 fn driver(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> DbError {
     let doing = doing.into();
     move |source| DbError::Driver { doing, source }

@@ -1,21 +1,23 @@
 //! `airlock-coordinator`: serve, migrate, and make people.
 //!
 //! Answers of the creating commands are one line of JSON on standard output; logs go to standard error. Exit codes:
-//! 0 done, 1 failed, 2 usage, 3 `ledger verify` found a fault or `liabilities verify` a lie.
+//! 0 done, 1 failed, 2 usage, 3 `ledger verify` or `audit verify` found a fault or `liabilities verify` a lie.
 
-use airlock_coordinator::app::{App, serve};
-use airlock_coordinator::audit::By;
+use airlock_coordinator::app::{App, prepare, serve};
+use airlock_coordinator::audit::{self, By};
 use airlock_coordinator::batches::intake;
 use airlock_coordinator::clock::Clock;
-use airlock_coordinator::config::{Config, LogFormat};
+use airlock_coordinator::config::{Config, ConfigError};
 use airlock_coordinator::db::Database;
 use airlock_coordinator::deposits::address::{self, XpubExport};
 use airlock_coordinator::export;
 use airlock_coordinator::keys::{self, Wanted};
 use airlock_coordinator::ledger::verify;
 use airlock_coordinator::liabilities;
+use airlock_coordinator::logs;
 use airlock_coordinator::pairing::{self, CoordinatorKey};
-use airlock_coordinator::people::{Reach, Scope, create};
+use airlock_coordinator::people::invitation::{self, Grant, Invited};
+use airlock_coordinator::people::{HOUSE, Reach, Scope, create, roles_of_words};
 use airlock_shared::document::Document as _;
 use airlock_shared::envelope::Introduction;
 use airlock_shared::identity::Identity;
@@ -23,7 +25,6 @@ use airlock_shared::policy::SignedPolicy;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -57,15 +58,14 @@ enum Command {
     },
     /// Brings the database up to date.
     Migrate,
-    /// Checks the settings and prints the documented defaults.
+    /// Prints every setting with its default and unit; `check` and `show` look at those in force.
     Config {
-        /// Only says whether the settings are valid.
-        #[arg(long)]
-        check: bool,
+        #[command(subcommand)]
+        command: Option<ConfigCommand>,
     },
-    /// Operators.
+    /// People of the house and of partners.
     #[command(subcommand)]
-    Operator(Operator),
+    Person(Person),
     /// Partners.
     #[command(subcommand)]
     Partner(Partner),
@@ -84,6 +84,9 @@ enum Command {
     /// What is owed to everybody, signed, so that each creditor can check their own part (docs/ledger.md).
     #[command(subcommand)]
     Liabilities(Liabilities),
+    /// Who did what (docs/auditor-guide.md).
+    #[command(subcommand)]
+    Audit(audit::command::Command),
     /// The coordinator's own identity key, which signs what crosses the gap and never a payment.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -98,6 +101,14 @@ enum Command {
     /// The signer's hot, cold and energy wallets.
     #[command(subcommand)]
     Wallet(WalletCommand),
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum ConfigCommand {
+    /// Says whether the settings are valid: one line for each mistake, exit code 1.
+    Check,
+    /// Prints the settings in force as TOML, credentials masked.
+    Show,
 }
 
 #[derive(Subcommand)]
@@ -146,18 +157,27 @@ enum Xpub {
 }
 
 #[derive(Subcommand)]
-enum Operator {
-    /// Makes one and prints its token once.
-    Create {
-        /// Its person id: a-z 0-9 . _ @ -
+enum Person {
+    /// Invites one and prints the invitation once; for somebody who is there already, a new way in.
+    Invite {
+        /// Their person id: a-z 0-9 . _ @ -
         #[arg(long)]
         name: String,
+        /// Their e-mail, by which they log in.
+        #[arg(long)]
+        email: String,
+        /// What they do: operator, approver, auditor, administrator, with commas.
+        #[arg(long)]
+        role: String,
+        /// The partner's id or name; without it, one of the house's people.
+        #[arg(long)]
+        partner: Option<String>,
     },
 }
 
 #[derive(Subcommand)]
 enum Partner {
-    /// Makes one and prints its token once.
+    /// Makes one and prints its id.
     Create {
         /// A name of its own.
         #[arg(long)]
@@ -167,7 +187,7 @@ enum Partner {
 
 #[derive(Subcommand)]
 enum User {
-    /// Makes one and prints its token once.
+    /// Makes one and prints its id.
     Create {
         /// The partner's id or name.
         #[arg(long)]
@@ -247,20 +267,30 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Liabilities(Liabilities::Verify { statement, proof, coordinator }) = &arguments.command {
         return verify_liabilities(statement, proof.as_deref(), coordinator);
     }
-    let config = Config::load(arguments.config.as_deref(), &overrides(&arguments)?)?;
-    start_logs(&config)?;
+    if let Command::Audit(command) = &arguments.command
+        && let Some(code) = audit::command::without_settings(command)?
+    {
+        return Ok(code);
+    }
+    let flags = overrides(&arguments)?;
+    if let Command::Config { command } = &arguments.command {
+        return told_settings(*command, arguments.config.as_deref(), &flags);
+    }
+    let config = match Config::load(arguments.config.as_deref(), &flags) {
+        Ok(config) => config,
+        Err(error) => return Ok(refused_settings(&error)),
+    };
+    logs::start(&config);
     match arguments.command {
-        Command::Serve { migrate: true } => {
-            migrate(&config).await?;
+        Command::Serve { migrate } => {
+            prepare(&config, &Clock::System, migrate || config.database.migrate).await?;
             serve(config, Clock::System).await?;
         }
-        Command::Serve { migrate: false } => serve(config, Clock::System).await?,
         Command::Migrate => println!("{}", json!({ "applied": migrate(&config).await? })),
-        Command::Config { check: true } => println!("{}", json!({ "valid": true })),
-        Command::Config { check: false } => print!("{}", airlock_coordinator::config::EXAMPLE),
-        Command::Operator(Operator::Create { name }) => {
-            let app = App::open(config, Clock::System).await?;
-            println!("{}", serde_json::to_string(&create::operator(&app.writer, &name).await?)?);
+        // Answered before the settings were read.
+        Command::Config { .. } => {}
+        Command::Person(Person::Invite { name, email, role, partner }) => {
+            invite(config, name, email, &role, partner.as_deref()).await?;
         }
         Command::Partner(Partner::Create { name }) => {
             let app = App::open(config, Clock::System).await?;
@@ -279,6 +309,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Liabilities(Liabilities::Prove { out }) => prove_liabilities(config, &out).await?,
         // Answered before the settings were read.
         Command::Liabilities(Liabilities::Verify { .. }) => {}
+        Command::Audit(command) => return audit::command::run(config, command).await,
         Command::Identity(IdentityCommand::Init) => {
             let key = CoordinatorKey::open(&config.home)?;
             println!("{}", json!({ "identity": key.identity().to_string() }));
@@ -318,7 +349,8 @@ fn overrides(arguments: &Arguments) -> anyhow::Result<String> {
     let mut text = String::new();
     // JSON strings are TOML basic strings.
     if let Some(url) = &arguments.database_url {
-        text.push_str(&format!("[database]\nurl = {}\n", serde_json::to_string(url)?));
+        // It goes over a file that the settings name.
+        text.push_str(&format!("[database]\nurl = {}\nurl_file = \"\"\n", serde_json::to_string(url)?));
     }
     if let Some(listen) = &arguments.listen {
         text.push_str(&format!("[server]\nlisten = {}\n", serde_json::to_string(listen)?));
@@ -326,23 +358,29 @@ fn overrides(arguments: &Arguments) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn start_logs(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_filter).context("log.filter")?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let json = match config.log_format {
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-    };
-    if json {
-        logs.json().init();
-    } else {
-        logs.init();
+/// Says all that is wrong with the settings, one line each.
+fn refused_settings(error: &ConfigError) -> ExitCode {
+    for mistake in &error.mistakes {
+        eprintln!("{mistake}");
     }
-    Ok(())
+    ExitCode::FAILURE
+}
+
+fn told_settings(
+    command: Option<ConfigCommand>,
+    path: Option<&Path>,
+    flags: &str,
+) -> anyhow::Result<ExitCode> {
+    let told = match command {
+        None => Ok(airlock_coordinator::config::EXAMPLE.to_owned()),
+        Some(ConfigCommand::Check) => Config::load(path, flags).map(|_| "{\"valid\":true}\n".to_owned()),
+        Some(ConfigCommand::Show) => Config::shown(path, flags),
+    };
+    match told {
+        Ok(text) => print!("{text}"),
+        Err(error) => return Ok(refused_settings(&error)),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {
@@ -369,6 +407,27 @@ async fn create_key(
     let app = App::open(config, Clock::System).await?;
     let made = keys::create(&app, wanted, &Reach::All, &By::command_line()).await?;
     println!("{}", json!({ "id": made.key.id, "secret": *made.secret, "partner": made.key.partner }));
+    Ok(())
+}
+
+/// Whoever has a shell here is the root of trust: the roles come with acceptance.
+async fn invite(
+    config: Config,
+    name: String,
+    email: String,
+    roles: &str,
+    partner: Option<&str>,
+) -> anyhow::Result<()> {
+    let app = App::open(config, Clock::System).await?;
+    let roles = roles_of_words(roles)?;
+    anyhow::ensure!(!roles.is_empty(), "name a role: operator, approver, auditor or administrator");
+    let partner = match partner {
+        None => HOUSE.to_owned(),
+        Some(named) => create::partner_id(&app.db, named).await?,
+    };
+    let invited = Invited { name, email, partner, roles };
+    let made = invitation::invite(&app, By::command_line(), invited, Grant::Direct).await?;
+    println!("{}", json!({ "id": made.id, "invitation": made.invitation }));
     Ok(())
 }
 

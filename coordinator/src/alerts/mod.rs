@@ -75,6 +75,13 @@ pub async fn is_open(db: &mut Db, kind: &str, subject: &str) -> Result<bool, Led
     Ok(found.is_some())
 }
 
+/// How many alerts of each kind are open.
+pub async fn open_by_kind(db: &mut Db) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("select kind, count(*) from alerts where state = 'open' group by kind order by kind")
+        .fetch_all(db)
+        .await
+}
+
 /// Closes an alert; false if it is not open.
 pub async fn close(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, LedgerError> {
     let done =

@@ -1,41 +1,61 @@
 //! From a request's credential to a [`Caller`], and which user a request is about.
 //!
-//! Handlers take `Caller` as an argument; without a valid token they are never entered. The token is compared by its
-//! digest in the database, so no comparison runs over secret bytes.
+//! Handlers take `Caller` as an argument; without a valid credential they are never entered. A signed request of a partner's
+//! key was recognised by `signed.rs` before it came here; everybody else shows an access token, whose session row is read at
+//! every request, so that an ended session, other roles or a deactivation count at once. Routes about one's own account
+//! take [`Signed`], which a session that still lacks its second factor has as well.
 
-use super::ApiError;
+use super::{ApiError, Code};
 use crate::app::App;
-use crate::people::create::token_digest;
+use crate::people::session::{self, Signed};
 use crate::people::store;
 use crate::people::{Caller, Reach};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-/// A token is `alk_` and 64 hex digits; anything longer is not looked up.
-const TOKEN_MAX_BYTES: usize = 128;
+/// The scheme of access tokens (RFC 6750); schemes are compared without case (RFC 9110 section 11.1).
+const SCHEME: &str = "bearer ";
 
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        // A handler that takes `By` too asks twice; the credential is looked up once.
+        // Put there for a signed request, and after the first look at a token: a handler that takes `By` too asks twice.
         if let Some(caller) = parts.extensions.get::<Self>() {
+            crate::audit::http::seen(parts, caller);
+            app.limits.caller(caller, &parts.extensions)?;
             return Ok(caller.clone());
         }
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .filter(|token| token.len() <= TOKEN_MAX_BYTES)
-            .ok_or_else(ApiError::unauthorized)?;
-        let mut db = app.db.reader().await?;
-        let caller = store::caller_of(&mut db, &token_digest(token)).await?;
-        let caller = caller.ok_or_else(ApiError::unauthorized)?;
-        parts.extensions.insert(caller.clone());
-        Ok(caller)
+        let signed = Signed::from_request_parts(parts, app).await?;
+        parts.extensions.insert(signed.caller.clone());
+        Ok(signed.caller)
     }
+}
+
+impl FromRequestParts<App> for Signed {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if let Some(signed) = parts.extensions.get::<Self>() {
+            return Ok(signed.clone());
+        }
+        let token = bearer(parts).ok_or_else(ApiError::unauthorized)?.to_owned();
+        let mut db = app.db.reader().await?;
+        let signed = session::signed(app, &mut db, &token).await?.ok_or_else(ApiError::unauthorized)?;
+        crate::audit::http::seen(parts, &signed.caller);
+        app.limits.caller(&signed.caller, &parts.extensions)?;
+        parts.extensions.insert(signed.clone());
+        Ok(signed)
+    }
+}
+
+/// The token of the one `Authorization` header; two headers are none.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (headers.next(), headers.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
 }
 
 /// The user that a request is about: a user's own self, or the one that a partner or the house names.
@@ -44,7 +64,7 @@ pub async fn user_named(app: &App, reach: &Reach, named: Option<&str>) -> Result
     let user = match (reach, named) {
         (Reach::User { id, partner }, None) => return Ok((id.clone(), partner.clone())),
         (_, Some(named)) => named,
-        (_, None) => return Err(ApiError::bad_request("user_needed", "name the user")),
+        (_, None) => return Err(ApiError::new(Code::UserNeeded, "name the user")),
     };
     let mut db = app.db.reader().await?;
     match store::partner_of(&mut db, user).await? {

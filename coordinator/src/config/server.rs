@@ -5,7 +5,7 @@
 
 use super::mistake::{Mistakes, refused};
 use super::{
-    Allowance, DatabaseConfig, LimitsConfig, MetricsConfig, SecretUrl, ServerConfig, TlsConfig,
+    Allowance, DatabaseConfig, ForwardedHeader, LimitsConfig, MetricsConfig, SecretUrl, ServerConfig, TlsConfig,
 };
 use crate::db::Pools;
 use airlock_shared::Profile;
@@ -26,6 +26,7 @@ const SECRET_FILE_MAX: u64 = 65_536;
 pub(super) struct Server {
     listen: SocketAddr,
     trusted_proxies: Vec<String>,
+    forwarded_header: String,
     body_limit_bytes: usize,
     header_limit_bytes: usize,
     request_timeout_ms: u64,
@@ -94,6 +95,7 @@ pub(super) fn server(file: &Server, profile: Option<Profile>, mistakes: &mut Mis
     ServerConfig {
         listen: file.listen,
         trusted_proxies,
+        forwarded_header: forwarded_header(&file.forwarded_header, mistakes),
         // hyper refuses buffers below 8 KiB; above a megabyte headers are an attack.
         header_limit_bytes: mistakes.within("server.header_limit_bytes", file.header_limit_bytes, 8192..=1_048_576),
         body_limit_bytes: mistakes.within("server.body_limit_bytes", file.body_limit_bytes, 1024..=1_073_741_824),
@@ -108,6 +110,17 @@ pub(super) fn server(file: &Server, profile: Option<Profile>, mistakes: &mut Mis
             1..=1_000_000,
         ),
         tls,
+    }
+}
+
+fn forwarded_header(name: &str, mistakes: &mut Mistakes) -> ForwardedHeader {
+    match name {
+        "x-forwarded-for" => ForwardedHeader::XForwardedFor,
+        "forwarded" => ForwardedHeader::Forwarded,
+        other => {
+            mistakes.refuse("server.forwarded_header", other, "x-forwarded-for or forwarded");
+            ForwardedHeader::XForwardedFor
+        }
     }
 }
 

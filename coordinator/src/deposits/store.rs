@@ -105,6 +105,36 @@ pub async fn cursor(db: &mut Db, network: Network) -> Result<Option<Cursor>, sql
     Ok(Some(Cursor { height, id: BlockId::parse(&id), compared_height, halted }))
 }
 
+/// How far one network has been read, as health and figures show it.
+#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+pub struct Head {
+    /// The network's CAIP-2 id.
+    pub network: String,
+    /// The last final block that was read.
+    pub height: i64,
+    /// Why nothing more is read, or empty.
+    pub halted: String,
+    /// When it moved last, Unix milliseconds.
+    pub changed_at: UnixMillis,
+}
+
+/// How far every network has been read.
+pub async fn heads(db: &mut Db) -> Result<Vec<Head>, sqlx::Error> {
+    sqlx::query_as("select network, height, halted, changed_at from chain_cursors order by network")
+        .fetch_all(db)
+        .await
+}
+
+/// How many deposits of each network are in each state that waits for something or somebody.
+pub async fn open_by_state(db: &mut Db) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "select network, state, count(*) from deposits where state in ('seen', 'confirming', 'suspense') \
+         group by network, state order by network, state",
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Records where reading begins; says whether nobody did before.
 pub async fn insert_cursor(
     db: &mut Db,

@@ -128,6 +128,11 @@ impl Writer {
         self.gauges.stopped.load(Ordering::SeqCst) || self.commands.is_closed()
     }
 
+    /// Commands that wait for their group.
+    pub fn waiting(&self) -> usize {
+        self.commands.max_capacity().saturating_sub(self.commands.capacity())
+    }
+
     /// Groups and commands committed since the start.
     pub fn counts(&self) -> (u64, u64) {
         (self.gauges.groups.load(Ordering::Relaxed), self.gauges.commands.load(Ordering::Relaxed))
@@ -180,7 +185,9 @@ impl Task {
 
     async fn commit_group(&mut self, group: &mut Vec<Command>) -> Committed {
         let mut answers = Vec::with_capacity(group.len());
+        let begun = std::time::Instant::now();
         let committed = self.run_group(group, &mut answers).await;
+        metrics::histogram!("airlock_writer_group_seconds").record(begun.elapsed());
         if committed == Committed::Yes {
             self.gauges.groups.fetch_add(1, Ordering::Relaxed);
             self.gauges.commands.fetch_add(answers.len() as u64, Ordering::Relaxed);

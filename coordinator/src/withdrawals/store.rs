@@ -25,6 +25,8 @@ pub struct Withdrawal {
     pub user: String,
     /// `user:…`, `key:…` or `person:…`.
     pub requested_by: String,
+    /// The request that asked for it, empty if none did; it goes with it through batch, outbox and broadcast.
+    pub request_id: String,
     /// Where it is paid.
     pub network: Network,
     /// In what.
@@ -80,27 +82,10 @@ pub(super) struct Step<'a> {
     pub(super) why: &'a str,
 }
 
-/// Which withdrawals to list; empty texts match all.
-#[derive(Clone, Default, Debug)]
-pub struct Filter {
-    /// Of this partner.
-    pub partner: String,
-    /// Of this user.
-    pub user: String,
-    /// In this state.
-    pub state: String,
-    /// On this network.
-    pub network: String,
-    /// Older than this row: (made_at, id).
-    pub before: Option<(UnixMillis, String)>,
-    /// At most so many.
-    pub limit: i64,
-}
-
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "select id, item_id, partner_id, user_id, requested_by, network, asset, destination, amount_minor, \
+            "select id, item_id, partner_id, user_id, requested_by, request_id, network, asset, destination, amount_minor, \
              amount_base, fee_minor, memo, state, revision, batch_id, made_at, changed_at from withdrawals ",
             $rest
         )
@@ -112,15 +97,16 @@ pub async fn insert(db: &mut Db, row: &Withdrawal) -> Result<(), WithdrawalError
     let item = i64::try_from(row.item_id.number())
         .map_err(|_| LedgerError::Corrupt { what: format!("item id {}", row.item_id) })?;
     sqlx::query(
-        "insert into withdrawals (id, item_id, partner_id, user_id, requested_by, network, asset, destination, \
-         amount_minor, amount_base, fee_minor, memo, state, revision, batch_id, made_at, changed_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        "insert into withdrawals (id, item_id, partner_id, user_id, requested_by, request_id, network, asset, \
+         destination, amount_minor, amount_base, fee_minor, memo, state, revision, batch_id, made_at, changed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(&row.id)
     .bind(item)
     .bind(&row.partner)
     .bind(&row.user)
     .bind(&row.requested_by)
+    .bind(&row.request_id)
     .bind(row.network.to_string())
     .bind(row.asset.as_str())
     .bind(row.destination.to_string())
@@ -142,6 +128,17 @@ pub async fn insert(db: &mut Db, row: &Withdrawal) -> Result<(), WithdrawalError
 pub async fn find(db: &mut Db, id: &str) -> Result<Option<Withdrawal>, WithdrawalError> {
     let row = sqlx::query(columns!("where id = $1")).bind(id).fetch_optional(db).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// How many withdrawals are in each state that is not an end. The index by state answers it, however long the history is.
+pub async fn open_by_state(db: &mut Db) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "select state, count(*) from withdrawals where state in ('pending', 'approved', 'queued', 'wallet_funded', \
+         'processing', 'signing', 'signed', 'energy_requested', 'energy_received', 'broadcasting', 'broadcasted', \
+         'confirming') group by state order by state",
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// The withdrawals of a batch, by item id.
@@ -167,26 +164,6 @@ pub async fn queued_on(
     rows.iter().map(read).collect()
 }
 
-/// Those that match, newest first.
-pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Withdrawal>, WithdrawalError> {
-    let (before_at, before_id) = filter.before.clone().unwrap_or((i64::MAX, String::new()));
-    let rows = sqlx::query(columns!(
-        "where ($1 = '' or partner_id = $1) and ($2 = '' or user_id = $2) and ($3 = '' or state = $3) \
-         and ($4 = '' or network = $4) and (made_at < $5 or (made_at = $5 and id < $6)) \
-         order by made_at desc, id desc limit $7"
-    ))
-    .bind(&filter.partner)
-    .bind(&filter.user)
-    .bind(&filter.state)
-    .bind(&filter.network)
-    .bind(before_at)
-    .bind(before_id)
-    .bind(filter.limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(read).collect()
-}
-
 /// Whose withdrawals a history shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Whose<'a> {
@@ -198,36 +175,39 @@ pub enum Whose<'a> {
     User(&'a str),
 }
 
-/// The newest withdrawals behind a place (moment, id) in the order of `made_at` and id.
+/// The newest withdrawals behind a place (moment, id), in the order of `made_at` and id; in one state and on one network where
+/// those are not empty.
 pub async fn newest_before(
     db: &mut Db,
     whose: Whose<'_>,
+    (state, network): (&str, &str),
     before: (UnixMillis, &str),
     limit: i64,
 ) -> Result<Vec<Withdrawal>, WithdrawalError> {
     let (query, owner) = match whose {
         Whose::All => (
             sqlx::query(columns!(
-                "where made_at <= $1 and (made_at < $1 or id < $2) order by made_at desc, id desc limit $3"
+                "where made_at <= $1 and (made_at < $1 or id < $2) and ($4 = '' or state = $4) \
+                 and ($5 = '' or network = $5) order by made_at desc, id desc limit $3"
             )),
             None,
         ),
         Whose::Partner(partner) => (
             sqlx::query(columns!(
-                "where made_at <= $1 and (made_at < $1 or id < $2) and partner_id = $4 \
-                 order by made_at desc, id desc limit $3"
+                "where made_at <= $1 and (made_at < $1 or id < $2) and ($4 = '' or state = $4) \
+                 and ($5 = '' or network = $5) and partner_id = $6 order by made_at desc, id desc limit $3"
             )),
             Some(partner),
         ),
         Whose::User(user) => (
             sqlx::query(columns!(
-                "where made_at <= $1 and (made_at < $1 or id < $2) and user_id = $4 \
-                 order by made_at desc, id desc limit $3"
+                "where made_at <= $1 and (made_at < $1 or id < $2) and ($4 = '' or state = $4) \
+                 and ($5 = '' or network = $5) and user_id = $6 order by made_at desc, id desc limit $3"
             )),
             Some(user),
         ),
     };
-    let query = query.bind(before.0).bind(before.1).bind(limit);
+    let query = query.bind(before.0).bind(before.1).bind(limit).bind(state).bind(network);
     let query = match owner {
         Some(owner) => query.bind(owner),
         None => query,
@@ -350,6 +330,7 @@ fn read(row: &AnyRow) -> Result<Withdrawal, WithdrawalError> {
         partner: text("partner_id")?,
         user: text("user_id")?,
         requested_by: text("requested_by")?,
+        request_id: text("request_id")?,
         network,
         asset: text("asset")?.parse().map_err(|_| corrupt("asset"))?,
         destination: Address::parse(network, &text("destination")?).map_err(|_| corrupt("destination"))?,

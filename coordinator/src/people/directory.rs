@@ -8,6 +8,7 @@
 mod store;
 
 use super::Reach;
+use crate::api::{ApiError, Code};
 use crate::db::{Database, Db};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -75,6 +76,19 @@ impl Directory {
     /// The user, if there is one within reach: a foreign user is a missing one.
     pub async fn within(&self, reach: &Reach, user: &str) -> Result<Option<Member>, sqlx::Error> {
         Ok(self.member(user).await?.filter(|member| reach.covers(user, &member.partner)))
+    }
+
+    /// The user that a request is about, with its partner: a user's own self, or the one that a key or staff name.
+    pub async fn named(&self, reach: &Reach, named: Option<String>) -> Result<(String, String), ApiError> {
+        let user = match (reach, named) {
+            (Reach::User { id, partner }, None) => return Ok((id.clone(), partner.clone())),
+            (_, Some(named)) => named,
+            (_, None) => return Err(ApiError::new(Code::UserNeeded, "name the user")),
+        };
+        match self.within(reach, &user).await? {
+            Some(member) => Ok((user, member.partner.to_string())),
+            None => Err(ApiError::not_found("user")),
+        }
     }
 
     /// The id of a partner's user by the partner's own name for it.

@@ -4,12 +4,25 @@
 //! tenant like any partner, except that its people see everyone's data. What must stay true: a foreign object looks like a
 //! missing one; an inactive person, user or partner has no access from the next request on.
 
+pub mod access;
 pub mod create;
 pub mod directory;
+pub mod error;
+pub mod http;
+pub mod invitation;
+pub mod lock_out;
+pub mod login;
+pub mod password;
 pub mod permission;
+pub mod role_change;
+pub mod second_factor;
+pub mod session;
 pub mod store;
+pub mod token;
 
+pub use access::Access;
 pub use directory::{Directory, Member};
+pub use error::AccessError;
 pub use permission::{Permission, Reach, Role, Roles, Scope, Scopes};
 
 use std::fmt;
@@ -39,6 +52,64 @@ impl Tenant {
             Self::Partner(id) => id,
         }
     }
+}
+
+/// Whoever can log in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Subject {
+    /// An end user.
+    User(String),
+    /// One of the house's or a partner's people.
+    Person(String),
+}
+
+impl Subject {
+    /// As tables spell it.
+    pub fn of(kind: &str, id: String) -> Option<Self> {
+        match kind {
+            "user" => Some(Self::User(id)),
+            "person" => Some(Self::Person(id)),
+            _ => None,
+        }
+    }
+
+    /// `user` or `person`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Person(_) => "person",
+        }
+    }
+
+    /// The id alone.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::User(id) | Self::Person(id) => id,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    /// `person:alice`, as a [`Caller`] of theirs is spelled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind(), self.id())
+    }
+}
+
+/// Roles as tables keep them: names in alphabetical order, with commas.
+pub fn role_words(roles: &Roles) -> String {
+    let mut names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    names.sort_unstable();
+    names.join(",")
+}
+
+/// Reads roles back; an unknown name is an error.
+pub fn roles_of_words(words: &str) -> Result<Roles, AccessError> {
+    let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let role = |word: &str| {
+        Role::from_name(word).ok_or_else(|| AccessError::Role { found: word.chars().take(32).collect() })
+    };
+    words.map(role).collect()
 }
 
 /// Whoever makes a request.

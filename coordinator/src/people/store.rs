@@ -1,38 +1,50 @@
-//! SQL of partners, users, operators and credentials.
+//! SQL of tenants, users, people, roles and proposals to change them.
 //!
 //! Inserts say whether they inserted, so that a repeat is an answer and not a failed statement (PostgreSQL
 //! gives up a transaction after one).
 
-use super::{Caller, HOUSE, Role, Scope, Tenant};
+use super::{Roles, Role, Subject, role_words, roles_of_words};
 use crate::clock::UnixMillis;
 use crate::db::Db;
 
-/// Whose token has this digest, if they and their partner are active.
-pub async fn caller_of(db: &mut Db, token_digest: &str) -> Result<Option<Caller>, sqlx::Error> {
-    let row: Option<(String, String, Option<String>)> = sqlx::query_as(
-        "select c.role, c.owner, u.partner_id from credentials c \
-         left join operators o on c.role = 'operator' and o.id = c.owner \
-         left join users u on c.role = 'user' and u.id = c.owner \
-         left join partners p on p.id = case when c.role = 'user' then u.partner_id else c.owner end \
-         where c.token_digest = $1 and c.active = 1 \
-         and ((c.role = 'operator' and o.active = 1) or (c.role = 'partner' and p.active = 1) \
-              or (c.role = 'user' and u.active = 1 and p.active = 1))",
-    )
-    .bind(token_digest)
-    .fetch_optional(db)
-    .await?;
-    Ok(row.and_then(|(role, id, partner)| match (role.as_str(), partner) {
-        ("operator", _) => {
-            let roles = Role::ALL.into_iter().collect();
-            Some(Caller::Person { id, tenant: Tenant::of(HOUSE), roles, stepped_up: true })
-        }
-        ("partner", _) => {
-            let scopes = Scope::ALL.into_iter().collect();
-            Some(Caller::Key { id: id.clone(), partner: id, scopes })
-        }
-        ("user", Some(partner)) => Some(Caller::User { id, partner, stepped_up: true }),
-        _ => None,
-    }))
+/// A person as they are kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    /// A person id, as batches and policies spell it.
+    pub id: String,
+    /// The tenant's partner row.
+    pub partner: String,
+    /// Their e-mail, once they have accepted.
+    pub email: Option<String>,
+    /// May they log in?
+    pub active: bool,
+    /// What they do.
+    pub roles: Roles,
+    /// When they came.
+    pub made_at: UnixMillis,
+}
+
+/// A proposal to change somebody's roles.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoleChange {
+    /// Its id.
+    pub id: String,
+    /// Whose roles.
+    pub person: String,
+    /// What they were when it was made.
+    pub before: Roles,
+    /// What they are to be.
+    pub after: Roles,
+    /// `proposed`, `approved` or `rejected`.
+    pub state: String,
+    /// Who proposes.
+    pub proposed_by: String,
+    /// When.
+    pub proposed_at: UnixMillis,
+    /// Until when it can be decided.
+    pub expires_at: UnixMillis,
+    /// Who decided.
+    pub decided_by: Option<String>,
 }
 
 /// The partner of a user, if the user exists.
@@ -48,16 +60,34 @@ pub async fn partner_named(db: &mut Db, name: &str) -> Result<Option<String>, sq
         .await
 }
 
-/// False if the operator exists.
-pub async fn insert_operator(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "insert into operators (id, active, made_at) values ($1, 1, $2) on conflict (id) do nothing",
-    )
-    .bind(id)
-    .bind(now)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+/// Is there such a partner, and is it active?
+pub async fn partner_is_active(db: &mut Db, id: &str) -> Result<bool, sqlx::Error> {
+    let active: Option<i64> =
+        sqlx::query_scalar("select active from partners where id = $1").bind(id).fetch_optional(db).await?;
+    Ok(active == Some(1))
+}
+
+/// Are the user or person and their partner active?
+pub async fn is_active(db: &mut Db, subject: &Subject) -> Result<bool, sqlx::Error> {
+    let found: Option<i64> = match subject {
+        Subject::User(id) => {
+            sqlx::query_scalar(
+                "select u.active * t.active from users u join partners t on t.id = u.partner_id where u.id = $1",
+            )
+            .bind(id)
+            .fetch_optional(db)
+            .await?
+        }
+        Subject::Person(id) => {
+            sqlx::query_scalar(
+                "select h.active * t.active from people h join partners t on t.id = h.partner_id where h.id = $1",
+            )
+            .bind(id)
+            .fetch_optional(db)
+            .await?
+        }
+    };
+    Ok(found == Some(1))
 }
 
 /// False if the name is taken.
@@ -73,12 +103,12 @@ pub async fn insert_partner(db: &mut Db, id: &str, name: &str, now: UnixMillis) 
     Ok(done.rows_affected() == 1)
 }
 
-/// False if the partner has a user of that external id.
+/// False if the partner has a user of that external id. Who signed up has none.
 pub async fn insert_user(
     db: &mut Db,
     id: &str,
     partner: &str,
-    external_id: &str,
+    external_id: Option<&str>,
     now: UnixMillis,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
@@ -94,22 +124,173 @@ pub async fn insert_user(
     Ok(done.rows_affected() == 1)
 }
 
-/// Adds a token's digest.
-pub async fn insert_credential(
+/// Adds a person; the id must be free.
+pub async fn insert_person(
     db: &mut Db,
-    token_digest: &str,
-    role: &str,
-    owner: &str,
+    id: &str,
+    partner: &str,
     now: UnixMillis,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into credentials (token_digest, role, owner, active, made_at) values ($1, $2, $3, 1, $4)",
+    sqlx::query("insert into people (id, partner_id, active, made_at) values ($1, $2, 1, $3)")
+        .bind(id)
+        .bind(partner)
+        .bind(now)
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+/// Opens or closes a person's way in.
+pub async fn set_person_active(db: &mut Db, id: &str, active: bool) -> Result<(), sqlx::Error> {
+    sqlx::query("update people set active = $2 where id = $1")
+        .bind(id)
+        .bind(i64::from(active))
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+/// Replaces a person's roles.
+pub async fn set_roles(db: &mut Db, person: &str, roles: &Roles) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from person_roles where person_id = $1").bind(person).execute(&mut *db).await?;
+    for role in roles {
+        sqlx::query("insert into person_roles (person_id, role) values ($1, $2)")
+            .bind(person)
+            .bind(role.name())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A person with their roles.
+pub async fn person(db: &mut Db, id: &str) -> Result<Option<Person>, sqlx::Error> {
+    let rows: Vec<PersonRow> = sqlx::query_as(
+        "select h.id, h.partner_id, h.active, h.made_at, r.role, l.email from people h \
+         left join logins l on l.kind = 'person' and l.owner = h.id \
+         left join person_roles r on r.person_id = h.id where h.id = $1",
     )
-    .bind(token_digest)
-    .bind(role)
-    .bind(owner)
-    .bind(now)
+    .bind(id)
+    .fetch_all(db)
+    .await?;
+    Ok(gathered(rows).into_iter().next())
+}
+
+/// People of one partner, or of all, by id, after `after`; at most `limit`.
+pub async fn people(
+    db: &mut Db,
+    partner: Option<&str>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Person>, sqlx::Error> {
+    let rows: Vec<PersonRow> = sqlx::query_as(
+        "select h.id, h.partner_id, h.active, h.made_at, r.role, l.email from \
+         (select id, partner_id, active, made_at from people \
+          where ($1 = '' or partner_id = $1) and id > $2 order by id limit $3) h \
+         left join logins l on l.kind = 'person' and l.owner = h.id \
+         left join person_roles r on r.person_id = h.id order by h.id, r.role",
+    )
+    .bind(partner.unwrap_or_default())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(gathered(rows))
+}
+
+type PersonRow = (String, String, i64, i64, Option<String>, Option<String>);
+
+/// One row per role becomes one person.
+fn gathered(rows: Vec<PersonRow>) -> Vec<Person> {
+    let mut people: Vec<Person> = Vec::new();
+    for (id, partner, active, made_at, role, email) in rows {
+        let role = role.as_deref().and_then(Role::from_name);
+        match people.last_mut().filter(|last| last.id == id) {
+            Some(last) => last.roles.extend(role),
+            None => {
+                let roles = role.into_iter().collect();
+                people.push(Person { id, partner, email, active: active == 1, roles, made_at });
+            }
+        }
+    }
+    people
+}
+
+/// Adds a proposal.
+pub async fn insert_role_change(db: &mut Db, change: &RoleChange) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into role_changes (id, person_id, before_roles, after_roles, state, proposed_by, proposed_at, expires_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&change.id)
+    .bind(&change.person)
+    .bind(role_words(&change.before))
+    .bind(role_words(&change.after))
+    .bind(&change.state)
+    .bind(&change.proposed_by)
+    .bind(change.proposed_at)
+    .bind(change.expires_at)
     .execute(db)
     .await
     .map(|_| ())
+}
+
+type ChangeRow = (String, String, String, String, String, String, i64, i64, Option<String>);
+
+fn change(row: ChangeRow) -> RoleChange {
+    let (id, person, before, after, state, proposed_by, proposed_at, expires_at, decided_by) = row;
+    let roles = |words: &str| roles_of_words(words).unwrap_or_default();
+    let (before, after) = (roles(&before), roles(&after));
+    RoleChange { id, person, before, after, state, proposed_by, proposed_at, expires_at, decided_by }
+}
+
+/// A proposal.
+pub async fn role_change(db: &mut Db, id: &str) -> Result<Option<RoleChange>, sqlx::Error> {
+    let found: Option<ChangeRow> = sqlx::query_as(
+        "select id, person_id, before_roles, after_roles, state, proposed_by, proposed_at, expires_at, decided_by \
+         from role_changes where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    Ok(found.map(change))
+}
+
+/// Proposals that wait for a decision, of one partner's people or of all, the oldest first.
+pub async fn role_changes_waiting(
+    db: &mut Db,
+    partner: Option<&str>,
+    now: UnixMillis,
+) -> Result<Vec<RoleChange>, sqlx::Error> {
+    let found: Vec<ChangeRow> = sqlx::query_as(
+        "select c.id, c.person_id, c.before_roles, c.after_roles, c.state, c.proposed_by, c.proposed_at, c.expires_at, \
+         c.decided_by from role_changes c join people h on h.id = c.person_id \
+         where c.state = 'proposed' and c.expires_at > $2 and ($1 = '' or h.partner_id = $1) \
+         order by c.proposed_at, c.id limit 500",
+    )
+    .bind(partner.unwrap_or_default())
+    .bind(now)
+    .fetch_all(db)
+    .await?;
+    Ok(found.into_iter().map(change).collect())
+}
+
+/// Decides a proposal; false if it was decided before.
+pub async fn decide_role_change(
+    db: &mut Db,
+    id: &str,
+    state: &str,
+    by: &str,
+    now: UnixMillis,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update role_changes set state = $2, decided_by = $3, decided_at = $4 where id = $1 and state = 'proposed'",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(by)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -6,8 +6,8 @@
 
 pub mod store;
 
-use super::asset::AssetCode;
 use super::LedgerError;
+use super::asset::AssetCode;
 use crate::clock::UnixMillis;
 use airlock_shared::MinorUnits;
 

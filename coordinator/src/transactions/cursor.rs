@@ -102,7 +102,17 @@ mod tests {
         for text in ["17.2.5.5", &format!("17.1.{id}.9"), &format!("17.0.{id}.9")] {
             assert_eq!(Position::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "17", "17.3.5.5", "+17.2.5.5", "17.2.05.5", "17.2.5.5.6", "17.1.5.5", "17.1.;--.5", "a.2.5.5"] {
+        for text in [
+            "",
+            "17",
+            "17.3.5.5",
+            "+17.2.5.5",
+            "17.2.05.5",
+            "17.2.5.5.6",
+            "17.1.5.5",
+            "17.1.;--.5",
+            "a.2.5.5",
+        ] {
             assert_eq!(Position::parse(text), None, "{text}");
         }
     }

@@ -14,8 +14,8 @@ use axum::body::{Body, Bytes};
 use serde::Deserialize;
 use std::io;
 use std::time::Duration;
-use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{self, Sender};
 use utoipa::ToSchema;
 
 /// Exports at the same time: each holds a read connection while it runs.
@@ -71,7 +71,8 @@ impl Format {
 }
 
 /// The names of the columns, in the order of [`push_csv`].
-const HEADER: &str = "id,type,status,direction,user,partner,asset,amount,fee,counterparty,network,tx_id,note,made_at\r\n";
+const HEADER: &str =
+    "id,type,status,direction,user,partner,asset,amount,fee,counterparty,network,tx_id,note,made_at\r\n";
 
 /// The stream. `permit` is given back when it ends.
 pub fn stream(app: App, scope: Scope, filter: Filter, format: Format, permit: OwnedSemaphorePermit) -> Body {
@@ -194,7 +195,9 @@ mod tests {
 
     #[test]
     fn formulas_are_only_text() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "=HYPERLINK(\"http://x\",\"y\")"] {
+        for formula in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "=HYPERLINK(\"http://x\",\"y\")"]
+        {
             let mut line = String::new();
             push_cell(&mut line, formula);
             let [cell] = read(&line).try_into().unwrap();

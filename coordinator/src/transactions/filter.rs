@@ -48,10 +48,12 @@ impl Filter {
         if self.amount_min.is_none() && self.amount_max.is_none() {
             return true;
         }
-        let Some(amount) = row.amount.and_then(|amount| fine(amount, assets.decimals(&row.asset).ok()?)) else {
+        let Some(amount) = row.amount.and_then(|amount| fine(amount, assets.decimals(&row.asset).ok()?))
+        else {
             return false;
         };
-        self.amount_min.is_none_or(|least| amount >= least) && self.amount_max.is_none_or(|most| amount <= most)
+        self.amount_min.is_none_or(|least| amount >= least)
+            && self.amount_max.is_none_or(|most| amount <= most)
     }
 
     /// Can the ledger's events match at all?

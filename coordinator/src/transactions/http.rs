@@ -7,9 +7,11 @@ use super::export::{self, Format};
 use super::filter::{self, Filter};
 use super::lanes::{self, Asked};
 use super::{Direction, Position, Scope, Transaction, Type, merge, of_deposit, of_event, of_withdrawal};
+use crate::api::page::Limit;
 use crate::api::texts::{Amount, AssetName, Moment, NetworkName};
-use crate::api::{ApiError, Query, moment, Code};
+use crate::api::{ApiError, Code, Query, moment};
 use crate::app::App;
+use crate::audit::http::money_read;
 use crate::audit::{self, Action, By};
 use crate::clock::UnixMillis;
 use crate::db::Db;
@@ -28,9 +30,6 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// Rows of a page, and the most one may ask for.
-const PAGE: (u16, u16) = (100, 500);
 
 /// `/v1/transactions` and below.
 pub fn router() -> OpenApiRouter<App> {
@@ -95,11 +94,11 @@ macro_rules! query_with {
 query_with! {
     /// A page.
     TransactionsQuery {
-        /// Rows of a page, 1 to 500; 100 if left out.
-        #[param(minimum = 1, maximum = 500)]
-        limit: Option<u16>,
+        /// Rows of a page.
+        #[serde(default)]
+        limit: Limit,
         /// A page's `next`, for the page behind it.
-        cursor: Option<String>,
+        before: Option<String>,
     }
 }
 
@@ -206,7 +205,7 @@ impl TransactionShown {
 struct Transactions {
     /// At most as many as asked for. A page may be shorter, and even empty, while `next` is there: few rows matched.
     transactions: Vec<TransactionShown>,
-    /// Give it as `cursor` for the page behind this one; null at the end.
+    /// Give it as `before` for the page behind this one; null at the end.
     next: Option<String>,
 }
 
@@ -224,18 +223,17 @@ async fn list(
     Query(query): Query<TransactionsQuery>,
 ) -> Result<Json<Transactions>, ApiError> {
     let reach = caller.may(Permission::SeeMoney)?;
-    let limit = query.limit.unwrap_or(PAGE.0);
-    if !(1..=PAGE.1).contains(&limit) {
-        return Err(bad("limit: 1 to 500"));
-    }
-    let position = query.cursor.as_deref().map(|text| Position::parse(text).ok_or_else(|| bad("cursor: expected a page's next")));
+    let before = query.before.as_deref();
+    let position =
+        before.map(|text| Position::parse(text).ok_or_else(|| bad("before: expected a page's next")));
     let which = query.which();
     let (position, filter) = (position.transpose()?, read_filter(&which)?);
     let scope = scope(&app, reach, &which).await?;
-    look(&app, &caller, &by, &which).await?;
+    let subject = which.user.as_deref().unwrap_or(&by.tenant);
+    money_read(&app, &caller, &by, subject, which.said()).await?;
     let mut db = app.db.begin_read().await?;
     let asked = Asked { app: &app, scope: &scope, filter: &filter };
-    let page = merge::page(&mut db, asked, position, usize::from(limit)).await?;
+    let page = merge::page(&mut db, asked, position, query.limit.rows()).await?;
     let shown = page.rows.into_iter().map(|row| TransactionShown::of(&app.config.assets, row));
     let transactions = shown.collect::<Result<_, _>>()?;
     Ok(Json(Transactions { transactions, next: page.next.map(|next| next.to_string()) }))
@@ -292,9 +290,8 @@ async fn show(
     let mut db = app.db.reader().await?;
     let found = find(&app, &mut db, &scope, &id).await?.ok_or_else(|| ApiError::not_found("transaction"))?;
     drop(db);
-    if matches!(caller, Caller::Person { .. }) {
-        audit::read(&app, &by, Action::MoneyRead, &id, json!({ "read": "transaction" })).await?;
-    }
+    let subject = found.user.as_deref().unwrap_or(&by.tenant);
+    money_read(&app, &caller, &by, subject, json!({ "read": "transaction", "id": id })).await?;
     Ok(Json(TransactionShown::of(&app.config.assets, found)?))
 }
 
@@ -314,7 +311,12 @@ async fn find(app: &App, db: &mut Db, scope: &Scope, id: &str) -> Result<Option<
     Ok(Some(row).filter(|_| visible))
 }
 
-async fn find_named(app: &App, db: &mut Db, scope: &Scope, id: &str) -> Result<Option<Transaction>, ApiError> {
+async fn find_named(
+    app: &App,
+    db: &mut Db,
+    scope: &Scope,
+    id: &str,
+) -> Result<Option<Transaction>, ApiError> {
     if let Some(row) = withdrawals::find(db, id).await? {
         let tx_id = attempts::live_tx_ids(db, app.db.dialect(), std::iter::once(id)).await?.remove(id);
         return Ok(Some(of_withdrawal(row, tx_id)));
@@ -348,26 +350,20 @@ async fn scope(app: &App, reach: Reach, query: &Which) -> Result<Scope, ApiError
     }
 }
 
-/// Staff who look at other people's money leave a row; what a user or a partner's own system reads is theirs.
-async fn look(app: &App, caller: &Caller, by: &By, which: &Which) -> Result<(), ApiError> {
-    if !matches!(caller, Caller::Person { .. }) {
-        return Ok(());
-    }
-    let subject = which.user.as_deref().unwrap_or(&by.tenant);
-    Ok(audit::read(app, by, Action::MoneyRead, subject, which.said()).await?)
-}
-
 fn bad(what: &str) -> ApiError {
     ApiError::new(Code::BadQuery, what.to_owned())
 }
 
 fn read_filter(query: &Which) -> Result<Filter, ApiError> {
     let time = |name: &str, text: &Option<String>| {
-        let parsed = text.as_deref().map(|text| at(text).ok_or_else(|| bad(&format!("{name}: expected RFC 3339"))));
+        let parsed =
+            text.as_deref().map(|text| at(text).ok_or_else(|| bad(&format!("{name}: expected RFC 3339"))));
         parsed.transpose()
     };
     let amount = |name: &str, text: &Option<String>| {
-        let parsed = text.as_deref().map(|text| filter::bound(text).ok_or_else(|| bad(&format!("{name}: expected an amount"))));
+        let parsed = text
+            .as_deref()
+            .map(|text| filter::bound(text).ok_or_else(|| bad(&format!("{name}: expected an amount"))));
         parsed.transpose()
     };
     if query.status.as_deref().is_some_and(|status| !filter::is_status(status)) {

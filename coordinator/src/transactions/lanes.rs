@@ -148,7 +148,7 @@ impl Lane {
                     Scope::Partner(partner) => Whose::Partner(partner),
                     Scope::User(user) => Whose::User(user),
                 };
-                let read = withdrawals::newest_before(db, whose, (*at, id.as_str()), chunk).await?;
+                let read = withdrawals::newest_before(db, whose, ("", ""), (*at, id.as_str()), chunk).await?;
                 if let Some(last) = read.last() {
                     (*at, *id) = (last.made_at, last.id.clone());
                 }

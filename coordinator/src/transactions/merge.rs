@@ -3,8 +3,8 @@
 //! Called inside one still picture of the database. What must stay true: rows come in descending order of their keys; a page
 //! reads a bounded number of rows however few of them match, and then says where to go on.
 
-use super::cursor::{Key, Position, Source};
 use super::Transaction;
+use super::cursor::{Key, Position, Source};
 use super::lanes::{self, Asked, Found, Lane};
 use crate::api::ApiError;
 use crate::db::Db;

@@ -139,7 +139,8 @@ impl Terms {
 
 /// Control characters and those that turn the direction of writing could make a note show what it does not say.
 fn is_plain(note: &str) -> bool {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let unbroken = |c: char| !(c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'));
     !note.is_empty() && note.chars().count() <= NOTE_MAX_CHARS && note.chars().all(unbroken)
 }
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn notes_are_short_plain_text() {
-        for good in ["a", "invoice 5", "=1+1", "счёт №5", "付款", &"x".repeat(140), &"é".repeat(140)] {
+        for good in ["a", "invoice 5", "=1+1", "счёт №5", "付款", &"x".repeat(140), &"é".repeat(140)]
+        {
             assert!(is_plain(good), "{good}");
         }
         for bad in ["", "a\nb", "a\tb", "\u{0}", "\u{7f}", "abc\u{202e}cba", "a\u{2028}b", &"x".repeat(141)] {

@@ -161,7 +161,14 @@ async fn list(
     drop(db);
     let next = cut(&mut rows, limit, |row| (row.made_at, &row.id));
     let subject = user.as_deref().unwrap_or(&by.tenant);
-    money_read(&app, &caller, &by, subject, json!({ "read": "withdrawals", "state": state, "network": network })).await?;
+    money_read(
+        &app,
+        &caller,
+        &by,
+        subject,
+        json!({ "read": "withdrawals", "state": state, "network": network }),
+    )
+    .await?;
     let shown = rows.iter().map(|row| shown(&app.config.assets, row, audience));
     Ok(Json(Withdrawals { withdrawals: shown.collect::<Result<_, _>>()?, next }))
 }

@@ -68,12 +68,11 @@ pub async fn events_of_account(
 
 /// One event.
 pub async fn event(db: &mut Db, kind: &str, reference: &str) -> Result<Option<Event>, LedgerError> {
-    let rows =
-        sqlx::query_as(lines_of!("select * from transfers where kind = $1 and reference = $2"))
-            .bind(kind)
-            .bind(reference)
-            .fetch_all(db)
-            .await?;
+    let rows = sqlx::query_as(lines_of!("select * from transfers where kind = $1 and reference = $2"))
+        .bind(kind)
+        .bind(reference)
+        .fetch_all(db)
+        .await?;
     Ok(gather(rows)?.pop())
 }
 
@@ -90,7 +89,8 @@ pub async fn owned(db: &mut Db, kind: &str, owner: &str) -> Result<Vec<Owned>, L
 
 /// The first number above every event made before a moment, found by halving: no index by time burdens the writer for it.
 pub async fn first_at_or_after(db: &mut Db, moment: UnixMillis) -> Result<i64, LedgerError> {
-    let last: i64 = sqlx::query_scalar("select coalesce(max(id), 0) from transfers").fetch_one(&mut *db).await?;
+    let last: i64 =
+        sqlx::query_scalar("select coalesce(max(id), 0) from transfers").fetch_one(&mut *db).await?;
     let (mut low, mut high) = (1, last + 1);
     while low < high {
         let middle = low + (high - low) / 2;

@@ -8,7 +8,7 @@ use super::{AdjustmentError, Against, Direction, Proposal};
 use crate::api::auth::user_named;
 use crate::api::page::{self, Cursor, Limit};
 use crate::api::texts::{Amount, AssetName, Moment};
-use crate::api::{ApiError, Body, Query, moment};
+use crate::api::{ApiError, Body, Code, Query, moment};
 use crate::app::App;
 use crate::audit::By;
 use crate::ledger::{AssetCode, Assets};
@@ -110,22 +110,22 @@ async fn read(app: &App, reach: &Reach, wanted: AdjustmentWanted) -> Result<Prop
         return Err(ApiError::forbidden("a partner's people adjust against the partner's own account only"));
     }
     let asset: AssetCode =
-        asset.parse().map_err(|_| ApiError::refused("unknown_asset", format!("unknown asset {asset:?}")))?;
+        asset.parse().map_err(|_| ApiError::new(Code::UnknownAsset, format!("unknown asset {asset:?}")))?;
     let decimals = app
         .config
         .assets
         .decimals(&asset)
-        .map_err(|error| ApiError::refused("unknown_asset", error.to_string()))?;
+        .map_err(|error| ApiError::new(Code::UnknownAsset, error.to_string()))?;
     let amount = MinorUnits::from_decimal(&amount, decimals)
-        .map_err(|error| ApiError::refused("bad_amount", format!("amount: {error}")))?;
+        .map_err(|error| ApiError::new(Code::BadAmount, format!("amount: {error}")))?;
     if !amount.is_positive() {
-        return Err(ApiError::refused("bad_amount", "amount: above zero"));
+        return Err(ApiError::new(Code::BadAmount, "amount: above zero"));
     }
     let length = reason.chars().count();
     if !(1..=REASON_MAX).contains(&length) || reason.chars().any(char::is_control) || reason.trim() != reason
     {
-        return Err(ApiError::refused(
-            "bad_reason",
+        return Err(ApiError::new(
+            Code::BadReason,
             "reason: 1 to 500 characters, no control characters, no outer spaces",
         ));
     }
@@ -141,9 +141,9 @@ async fn read(app: &App, reach: &Reach, wanted: AdjustmentWanted) -> Result<Prop
             (known.ok_or_else(|| ApiError::not_found("partner"))?, None)
         }
         (None, Some(_)) => {
-            return Err(ApiError::refused("bad_parties", "a partner cannot stand against itself"));
+            return Err(ApiError::new(Code::BadParties, "a partner cannot stand against itself"));
         }
-        _ => return Err(ApiError::refused("bad_parties", "name one of user and partner")),
+        _ => return Err(ApiError::new(Code::BadParties, "name one of user and partner")),
     };
     Ok(Proposal { partner, user, asset, direction, against, amount, reason })
 }
@@ -262,7 +262,7 @@ async fn decide(
 ) -> Result<Json<Shown>, ApiError> {
     let reach = caller.may(Permission::ApproveAdjustment)?;
     if decision.words.chars().count() > REASON_MAX || decision.words.chars().any(char::is_control) {
-        return Err(ApiError::refused("bad_reason", "words: at most 500 characters, no control characters"));
+        return Err(ApiError::new(Code::BadReason, "words: at most 500 characters, no control characters"));
     }
     let work = app.writer.commit(move |unit| {
         Box::pin(async move {
@@ -302,7 +302,7 @@ impl From<AdjustmentError> for ApiError {
         match error {
             AdjustmentError::NotFound { .. } => Self::not_found("adjustment"),
             AdjustmentError::OwnProposal => Self::forbidden("whoever proposed it does not decide it"),
-            AdjustmentError::Decided { .. } => Self::conflict("wrong_state", error.to_string()),
+            AdjustmentError::Decided { .. } => Self::new(Code::WrongState, error.to_string()),
             AdjustmentError::Ledger(error) => error.into(),
             AdjustmentError::Database(error) => error.into(),
         }

@@ -145,6 +145,8 @@ codes! {
     HoldEnded = "hold_ended", CONFLICT;
     /// The note is longer than 140 characters or has control characters.
     BadNote = "bad_note", UNPROCESSABLE_ENTITY;
+    /// A reason that is empty, too long, or holds control characters.
+    BadReason = "bad_reason", UNPROCESSABLE_ENTITY;
     /// This kind of transfer does not go between these two.
     BadParties = "bad_parties", UNPROCESSABLE_ENTITY;
     /// Sender and recipient are the same.

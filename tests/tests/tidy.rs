@@ -71,6 +71,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("alerts", &["ledger"]),
     ("people", &["ledger"]),
     ("pairing", &["ledger"]),
+    ("keys", &["ledger"]),
+    // A closed partner's keys end with it; what its wallets hold is asked of the chain.
+    ("partners", &["ledger", "chain", "keys"]),
     ("outbox", &["ledger"]),
     ("energy", &["ledger", "chain"]),
     // Money to a deposit address or wallet of our own would come back: requests ask whose an address is.

@@ -20,7 +20,7 @@ use crate::clock::UnixMillis;
 use crate::db;
 use crate::home::HomeError;
 use crate::ledger::LedgerError;
-use crate::people::{HOUSE, Reach, Scope, Scopes};
+use crate::people::{self, HOUSE, Reach, Scope, Scopes};
 use airlock_shared::Profile;
 use ipnet::IpNet;
 use serde_json::json;
@@ -262,15 +262,15 @@ pub async fn create(app: &App, wanted: Wanted, reach: &Reach, by: &By) -> Result
         .commit(move |unit| {
             Box::pin(async move {
                 let missing = || KeyError::NoPartner { partner: wanted.partner.clone() };
-                let (partner, active) =
-                    store::partner_named(unit.db(), &wanted.partner).await?.ok_or_else(missing)?;
+                let partner = people::store::partner_named(unit.db(), &wanted.partner).await?;
+                let partner = partner.ok_or_else(missing)?;
                 if !reach.covers_partner(&partner) {
                     return Err(missing());
                 }
                 if partner == HOUSE {
                     return Err(KeyError::House);
                 }
-                if !active {
+                if !people::store::partner_is_active(unit.db(), &partner).await? {
                     return Err(KeyError::InactivePartner { partner });
                 }
                 let now = unit.now();

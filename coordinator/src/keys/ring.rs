@@ -11,7 +11,7 @@ use crate::clock::UnixMillis;
 use crate::db::Database;
 use crate::home::{HomeError, SealKey};
 use crate::ledger::{LedgerError, Writer};
-use crate::people::Caller;
+use crate::people::{self, Caller};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::collections::HashMap;
@@ -171,11 +171,12 @@ impl Ring {
     async fn read(&self, id: &str) -> Result<Option<Reading>, KeyError> {
         // Both taken before the read: what changes meanwhile makes the reading stale at once.
         let (at, epoch) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
-        let stored = {
+        let (stored, partner_active) = {
             let mut db = self.db.reader().await?;
-            store::stored(&mut db, id).await?
+            let Some(stored) = store::stored(&mut db, id).await? else { return Ok(None) };
+            let active = people::store::partner_is_active(&mut db, &stored.key.partner).await?;
+            (stored, active)
         };
-        let Some(stored) = stored else { return Ok(None) };
         let secret = self.seal_key()?.open_sealed(&place(id), &stored.sealed_secret)?;
         let corrupt = || LedgerError::Corrupt { what: format!("secret of API key {id}") };
         let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| corrupt())?;
@@ -184,7 +185,6 @@ impl Ring {
             partner: stored.key.partner.clone(),
             scopes: stored.key.scopes.clone(),
         };
-        let partner_active = stored.partner_active;
         let known = Known { mac: sign::mac_of(secret), key: stored.key, caller, partner_active };
         Ok(Some(Reading { at, epoch, known: Arc::new(known) }))
     }

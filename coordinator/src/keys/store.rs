@@ -15,8 +15,7 @@ macro_rules! columns {
     ($rest:literal) => {
         concat!(
             "select k.id, k.partner_id, k.label, k.scopes, k.networks, k.replaces, k.made_by, k.made_at, \
-             k.expires_at, k.ends_at, k.last_used_at, k.sealed_secret, p.active \
-             from api_keys k join partners p on p.id = k.partner_id ",
+             k.expires_at, k.ends_at, k.last_used_at, k.sealed_secret from api_keys k ",
             $rest
         )
     };
@@ -29,18 +28,6 @@ pub struct Stored {
     pub key: ApiKey,
     /// Its secret, sealed.
     pub sealed_secret: String,
-    /// Is its partner active?
-    pub partner_active: bool,
-}
-
-/// A partner's id by its id or name, and whether it is active.
-pub async fn partner_named(db: &mut Db, name: &str) -> Result<Option<(String, bool)>, sqlx::Error> {
-    let row: Option<(String, i64)> =
-        sqlx::query_as("select id, active from partners where id = $1 or name = $1 order by (id = $1) desc")
-            .bind(name)
-            .fetch_optional(db)
-            .await?;
-    Ok(row.map(|(id, active)| (id, active == 1)))
 }
 
 /// How many of a partner's keys have not come to their end.
@@ -157,6 +144,5 @@ fn read(row: &AnyRow) -> Result<Stored, LedgerError> {
         last_used_at: row.try_get("last_used_at")?,
         id,
     };
-    let active: i64 = row.try_get("active")?;
-    Ok(Stored { key, sealed_secret: row.try_get("sealed_secret")?, partner_active: active == 1 })
+    Ok(Stored { key, sealed_secret: row.try_get("sealed_secret")? })
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures in a release build and prints one line of JSON per figure: {"figure","value","unit","limit","ratio"}.
 # `scripts/bench.sh frames`: bytes per withdrawal, frames and seconds across the gap, pictures read. `scripts/bench.sh signing`:
-# items per second through the signer. `scripts/bench.sh audit`: items per second through an audit. Without a name, all.
+# items per second through the signer. `scripts/bench.sh audit`: items per second through an audit. `scripts/bench.sh ledger`:
+# durable transfers per second on SQLite and on a PostgreSQL of its own; with `--full` also 10 million entries. Without a name, all.
 # docs/performance.md explains each figure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,15 +29,31 @@ audit() {
     example airlock-signer audit_bench
 }
 
-case "${1:-all}" in
-frames | signing | audit) "$1" ;;
+# Durable, with a server's usual settings. /var/tmp is on a disk where /tmp may be memory; AIRLOCK_BENCH_DIR names another.
+ledger() {
+    scratch="$(mktemp -d "${AIRLOCK_BENCH_DIR:-/var/tmp}/airlock-bench.XXXXXX")"
+    # shellcheck source=scripts/postgres.sh
+    source scripts/postgres.sh
+    trap 'stop_postgres; rm -rf "$scratch"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    find_postgres
+    start_postgres -c fsync=on -c synchronous_commit=on
+    AIRLOCK_BENCH_DIR="$scratch" example airlock-coordinator ledger_bench --postgres "$AIRLOCK_TEST_POSTGRES" "$@"
+}
+
+what="${1:-all}"
+if [ "$#" -gt 0 ]; then shift; fi
+case "$what" in
+frames | signing | audit | ledger) "$what" "$@" ;;
 all)
     frames
     signing
     audit
+    ledger
     ;;
 *)
-    echo "usage: scripts/bench.sh [frames | signing | audit]" >&2
+    echo "usage: scripts/bench.sh [frames | signing | audit | ledger [--full]]" >&2
     exit 2
     ;;
 esac

@@ -8,59 +8,16 @@ cd "$(dirname "$0")/.."
 
 readonly limit_seconds="${TEST_LIMIT_SECONDS:-1500}" # for running; building is not counted
 scratch="$(mktemp -d)"
-server_bin=""
+# shellcheck source=scripts/postgres.sh
+source scripts/postgres.sh
 
 finish() {
-    if [ -f "$scratch/data/postmaster.pid" ]; then
-        as_server "$server_bin/pg_ctl" -D "$scratch/data" -m immediate -w -t 30 stop >/dev/null 2>&1 || true
-    fi
+    stop_postgres
     rm -rf "$scratch"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-# PostgreSQL refuses to run as root; the packages bring a user of their own.
-as_server() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"
-    else
-        "$@"
-    fi
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-newest_server_bin() {
-    find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -name initdb 2>/dev/null | sort -V | tail -n 1 | xargs -r dirname
-}
-
-install_packages() {
-    as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
-
-# Some images build PostgreSQL elsewhere; pg_config and the PATH are asked before anything is installed.
-find_postgres() {
-    server_bin="$(newest_server_bin)"
-    if [ -z "$server_bin" ] && command -v initdb >/dev/null; then
-        server_bin="$(dirname "$(readlink -f "$(command -v initdb)")")"
-    fi
-    if [ -z "$server_bin" ]; then
-        echo "installing PostgreSQL" >&2
-        install_packages postgresql
-        server_bin="$(newest_server_bin)"
-    fi
-    if [ -z "$server_bin" ]; then
-        echo "no PostgreSQL server found after installing it" >&2
-        exit 1
-    fi
-    if [ "$(id -u)" = 0 ] && ! id postgres >/dev/null 2>&1; then
-        useradd --system --no-create-home postgres
-    fi
-}
 
 # Tests watch the real signer call by call, and end it at each of them.
 find_strace() {
@@ -68,25 +25,6 @@ find_strace() {
         echo "installing strace" >&2
         install_packages strace
     fi
-}
-
-# A server of our own: data, socket and password in the scratch directory, a free port on 127.0.0.1.
-start_postgres() {
-    local port password
-    port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-    password="$(python3 -c 'import secrets; print(secrets.token_hex(16))')"
-    printf '%s' "$password" >"$scratch/password"
-    chmod 0755 "$scratch"
-    if [ "$(id -u)" = 0 ]; then chown postgres "$scratch" "$scratch/password"; fi
-    as_server "$server_bin/initdb" -D "$scratch/data" -U airlock -A scram-sha-256 --pwfile="$scratch/password" \
-        -E UTF8 --no-locale >/dev/null
-    if ! as_server "$server_bin/pg_ctl" -D "$scratch/data" -l "$scratch/log" -w -t 60 \
-        -o "-c listen_addresses=127.0.0.1 -p $port -k $scratch -c max_connections=300 -c fsync=off" start >/dev/null; then
-        cat "$scratch/log" >&2
-        exit 1
-    fi
-    export AIRLOCK_TEST_POSTGRES="postgres://airlock:$password@127.0.0.1:$port/postgres"
-    export AIRLOCK_REQUIRE_POSTGRES=1
 }
 
 # anvil, ethers and tronweb for Node, tronpy for Python: other people's code that must agree with ours.
@@ -123,7 +61,7 @@ count() {
 }
 
 find_postgres
-start_postgres
+start_postgres -c fsync=off
 find_strace
 install_foreign_clients
 

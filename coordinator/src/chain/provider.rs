@@ -32,6 +32,7 @@ struct State {
     failures: u32,
     not_before: Option<Instant>,
     last_error: Option<String>,
+    answered: Option<Instant>,
 }
 
 #[derive(Default, Clone, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Health {
     pub failures: u32,
     /// The last error, if it has not answered since.
     pub last_error: Option<String>,
+    /// How long ago it answered last, if it ever did.
+    pub answered_before: Option<Duration>,
 }
 
 /// What another provider says about events of a final block.
@@ -326,6 +329,7 @@ impl Provider {
             refused: state.identity == Identity::Refused,
             failures: state.failures,
             last_error: state.last_error.clone(),
+            answered_before: state.answered.map(|at| at.elapsed()),
         }
     }
 
@@ -333,7 +337,10 @@ impl Provider {
         let proved = self.node.check_identity().await;
         let mut state = self.state();
         match &proved {
-            Ok(()) => state.identity = Identity::Proved,
+            Ok(()) => {
+                state.identity = Identity::Proved;
+                state.answered = Some(Instant::now());
+            }
             Err(error) if error.is_lie() => {
                 state.identity = Identity::Refused;
                 state.last_error = Some(error.to_string());
@@ -365,6 +372,7 @@ impl Provider {
 
 impl State {
     fn answered(&mut self) {
+        self.answered = Some(Instant::now());
         self.failures = 0;
         self.not_before = None;
         self.last_error = None;

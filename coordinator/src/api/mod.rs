@@ -53,10 +53,11 @@ pub fn capabilities() -> Vec<OpenApiRouter<App>> {
         crate::fees::http::router(),
         crate::liabilities::http::router(),
         crate::keys::http::router(),
+        crate::partners::http::router(),
         audit::http::router(),
         crate::treasury::http::router(),
         crate::treasury::reconcile::router().into(),
-        crate::deposits::http::router().into(),
+        crate::deposits::http::router(),
         crate::pairing::http::router().into(),
         crate::batches::http::router().into(),
     ]

@@ -451,19 +451,6 @@ pub async fn confirming(db: &mut Db, network: Network, at_most: i64) -> Result<V
     .await
 }
 
-/// A user's deposits, newest first.
-pub async fn of_user(db: &mut Db, user: &str, at_most: i64) -> Result<Vec<DepositRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select id, network, tx_id, ordinal, user_id, address, sender, coin, asset, amount_base, amount_minor, state, \
-         reason, height, block_id, told_by, seen_at, credited_at from deposits \
-         where user_id = $1 order by seen_at desc, id limit $2",
-    )
-    .bind(user)
-    .bind(at_most)
-    .fetch_all(&mut *db)
-    .await
-}
-
 /// The newest deposits behind a place (moment, id) in the order of `seen_at` and id; of one user, or everybody's.
 pub async fn newest_before(
     db: &mut Db,

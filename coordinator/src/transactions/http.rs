@@ -233,7 +233,7 @@ async fn list(
     money_read(&app, &caller, &by, subject, which.said()).await?;
     let mut db = app.db.begin_read().await?;
     let asked = Asked { app: &app, scope: &scope, filter: &filter };
-    let page = merge::page(&mut db, asked, position, query.limit.rows()).await?;
+    let page = merge::page(&mut db, asked, position, query.limit).await?;
     let shown = page.rows.into_iter().map(|row| TransactionShown::of(&app.config.assets, row));
     let transactions = shown.collect::<Result<_, _>>()?;
     Ok(Json(Transactions { transactions, next: page.next.map(|next| next.to_string()) }))

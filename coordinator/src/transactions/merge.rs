@@ -7,6 +7,7 @@ use super::Transaction;
 use super::cursor::{Key, Position, Source};
 use super::lanes::{self, Asked, Found, Lane};
 use crate::api::ApiError;
+use crate::api::page::Limit;
 use crate::db::Db;
 
 /// Rows that one page may look at: more than twenty full pages, a fraction of a second.
@@ -107,13 +108,13 @@ pub async fn page(
     db: &mut Db,
     asked: Asked<'_>,
     position: Option<Position>,
-    limit: usize,
+    limit: Limit,
 ) -> Result<Page, ApiError> {
     // One more than asked for, so that the end is seen without reading on.
-    let wanted = i64::try_from(limit).unwrap_or(CHUNK).saturating_add(1);
+    let wanted = limit.and_one();
     let mut merge = Merge::open(db, asked, position.as_ref(), wanted).await?;
-    let (mut rows, mut next, mut budget) = (Vec::with_capacity(limit), position, LOOKED_AT_MAX);
-    while rows.len() < limit {
+    let (mut rows, mut next, mut budget) = (Vec::new(), position, LOOKED_AT_MAX);
+    while i64::try_from(rows.len()).is_ok_and(|rows| rows + 1 < wanted) {
         match merge.next(db, &mut budget).await? {
             Next::Row(row, at) => {
                 rows.push(*row);

@@ -82,6 +82,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("deposits", &["ledger", "chain", "pairing"]),
     // Reserves are read where deposits lie.
     ("treasury", &["ledger", "chain", "deposits", "pairing"]),
+    ("transfers", &["ledger"]),
+    // One list of everybody's rows; writes none.
+    ("transactions", &["ledger", "deposits", "withdrawals"]),
     // Reads everybody's rows and writes none.
     ("export", &["ledger", "chain", "batches", "pairing", "withdrawals"]),
     ("batches", &["ledger", "chain", "energy", "outbox", "pairing", "treasury", "withdrawals"]),

@@ -27,6 +27,7 @@ pub mod logs;
 pub mod migrations;
 pub mod outbox;
 pub mod pairing;
+pub mod partners;
 pub mod people;
 pub mod transactions;
 pub mod transfers;

@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_fees", include_str!("../migrations/0007_fees.sql")),
     ("0008_liabilities", include_str!("../migrations/0008_liabilities.sql")),
     ("0009_keys", include_str!("../migrations/0009_keys.sql")),
+    ("0010_partners", include_str!("../migrations/0010_partners.sql")),
     ("0020_deposits", include_str!("../migrations/0020_deposits.sql")),
     ("0021_compared_blocks", include_str!("../migrations/0021_compared_blocks.sql")),
     ("0030_pairing", include_str!("../migrations/0030_pairing.sql")),

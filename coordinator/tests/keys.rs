@@ -102,6 +102,9 @@ impl World {
         if let Some(key) = &asked.idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
+        if !asked.body.is_empty() {
+            request = request.header("Content-Type", "application/json");
+        }
         request.header("Authorization", &asked.authorization).body(asked.body.clone())
     }
 

@@ -92,6 +92,8 @@ actions! {
     UserCreate = "user.create",
     /// An end user was closed.
     UserDeactivate = "user.deactivate",
+    /// An end user was opened again.
+    UserActivate = "user.activate",
     /// A person was invited.
     PersonInvite = "person.invite",
     /// An invitation was accepted.

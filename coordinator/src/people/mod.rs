@@ -18,6 +18,7 @@ pub mod role_change;
 pub mod second_factor;
 pub mod session;
 pub mod store;
+pub mod tenants;
 pub mod token;
 
 pub use access::Access;

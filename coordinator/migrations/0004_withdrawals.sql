@@ -44,7 +44,7 @@ create table withdrawal_transitions (
 
 create table withdrawal_approvals (
     withdrawal_id text not null references withdrawals (id),
-    operator_id text not null references operators (id),
+    operator_id text not null references people (id),
     revision bigint not null,
     made_at bigint not null,
     primary key (withdrawal_id, operator_id, revision)

@@ -32,8 +32,7 @@ impl Limit {
         self.0 as i64 + 1
     }
 
-    /// Rows of the page.
-    pub const fn rows(self) -> usize {
+    const fn rows(self) -> usize {
         self.0 as usize
     }
 }
@@ -163,7 +162,9 @@ mod tests {
     #[test]
     fn a_full_page_says_what_leads_on_only_if_there_is_more() {
         let limit: Limit = serde_json::from_str("2").unwrap();
-        let place = |row: &(i64, &'static str)| (row.0, row.1);
+        fn place(row: &(i64, &'static str)) -> (i64, &'static str) {
+            *row
+        }
         let mut rows = vec![(3, "c"), (2, "b")];
         assert_eq!(cut(&mut rows, limit, place), None);
         let mut rows = vec![(3, "c"), (2, "b"), (1, "a")];

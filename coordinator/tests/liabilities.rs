@@ -85,6 +85,53 @@ fn a_statement_of_another_key_and_one_with_a_changed_digit_are_no_proof() {
     });
 }
 
+/// The program that `docs/liabilities.md` prints, on an answer; `None` where pycryptodome is missing and may be.
+fn by_python(answer: &serde_json::Value, key: &str) -> Option<bool> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/liabilities.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let program = page.split_once("```python\n").unwrap().1.split_once("```").unwrap().0.to_owned();
+    let python = std::env::var("AIRLOCK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = std::process::Command::new(&python).args(["-c", "import Crypto"]).output().unwrap();
+    if !there.status.success() {
+        assert!(std::env::var_os("AIRLOCK_REQUIRE_FOREIGN").is_none(), "pycryptodome is missing");
+        println!("skipped: pycryptodome is missing; scripts/test.sh installs it");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("answer.json");
+    std::fs::write(&file, answer.to_string()).unwrap();
+    let output =
+        std::process::Command::new(&python).args(["-c", &program]).arg(&file).arg(key).output().unwrap();
+    Some(output.status.success())
+}
+
+#[test]
+fn the_python_of_the_page_agrees_and_sees_every_lie() {
+    on_each_database(async |stage: Stage| {
+        books(&stage, 6).await;
+        let (_, key) = proven(&stage).await;
+        let mut db = stage.app.db.reader().await.unwrap();
+        for owner in ["user:user0", "user:user3", "user:user5", "partner:acme"] {
+            let (statement, proof) = proof_of(&mut db, owner).await.unwrap().unwrap();
+            let value = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            let answer = json!({ "statement": value(statement.to_json()), "proof": value(proof.to_json()) });
+            assert_ne!(by_python(&answer, &key.identity().to_string()), Some(false), "{owner}");
+            let lies: [fn(&mut serde_json::Value); 4] = [
+                |answer| answer["proof"]["sums"][0] = json!("1"),
+                |answer| answer["proof"]["owner"] = json!("user:else"),
+                |answer| answer["statement"]["root"]["sums"][0] = json!("1"),
+                |answer| answer["statement"]["taken_at"] = json!(1),
+            ];
+            for lie in lies {
+                let mut told = answer.clone();
+                lie(&mut told);
+                assert_ne!(by_python(&told, &key.identity().to_string()), Some(true), "{owner}");
+                assert!(check::check(told.to_string().as_bytes(), None, &key.identity()).is_err());
+            }
+        }
+    });
+}
+
 #[test]
 fn a_run_that_was_cut_short_is_never_seen() {
     on_each_database(async |stage: Stage| {

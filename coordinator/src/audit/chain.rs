@@ -166,16 +166,15 @@ impl Fault {
                 Self::new(number, Wrong::Reordered, why)
             }
             (None, Some(to)) => {
-                let why = format!("a row that the chain does not know stands here; row {number} stands at {to}");
+                let why =
+                    format!("a row that the chain does not know stands here; row {number} stands at {to}");
                 Self::new(number, Wrong::Inserted, why)
             }
             (Some(from), None) => {
                 let why = format!("the row is gone; row {from} of the chain has taken its number");
                 Self::new(number, Wrong::Missing, why)
             }
-            (None, None) => {
-                Self::new(number, Wrong::Changed, "the row's content is not what was chained")
-            }
+            (None, None) => Self::new(number, Wrong::Changed, "the row's content is not what was chained"),
         }
     }
 }

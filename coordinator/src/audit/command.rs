@@ -73,7 +73,9 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<ExitCode> {
             db.expect_current().await?;
             let (last, _) = store::head(&mut *db.reader().await?).await?;
             let link = store::link_below(&mut *db.reader().await?, last.saturating_add(1)).await?;
-            let link = link.transpose().map_err(|first| anyhow::anyhow!("the link at row {first} cannot be read"))?;
+            let link = link
+                .transpose()
+                .map_err(|first| anyhow::anyhow!("the link at row {first} cannot be read"))?;
             println!("{}", shown_head(link.as_ref()));
             Ok(ExitCode::SUCCESS)
         }
@@ -107,7 +109,8 @@ fn told(verified: &Verified) -> anyhow::Result<ExitCode> {
 }
 
 fn keys(texts: &[String]) -> anyhow::Result<Vec<Identity>> {
-    let read = |text: &String| Identity::from_hex(text).context("--coordinator: expected 64 lower-case hex digits");
+    let read =
+        |text: &String| Identity::from_hex(text).context("--coordinator: expected 64 lower-case hex digits");
     texts.iter().map(read).collect()
 }
 

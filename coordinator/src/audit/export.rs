@@ -206,8 +206,20 @@ fn shown_link(link: &Link) -> LinkLine {
 
 impl RowLine {
     fn entry(self) -> Entry {
-        let Self { number, made_at_ms, who, tenant, address, request_id, action, subject, before, after } = self;
-        Entry { number, made_at: made_at_ms, who, tenant, address, request_id, action, subject, before, after }
+        let Self { number, made_at_ms, who, tenant, address, request_id, action, subject, before, after } =
+            self;
+        Entry {
+            number,
+            made_at: made_at_ms,
+            who,
+            tenant,
+            address,
+            request_id,
+            action,
+            subject,
+            before,
+            after,
+        }
     }
 }
 
@@ -229,7 +241,8 @@ impl LinkLine {
 pub fn verify(path: &Path, asked: &Asked) -> Result<Verified, ExportError> {
     let io = |source| ExportError::Io { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(io)?;
-    let mut lines = Lines { from: std::io::BufReader::with_capacity(1 << 16, file), hash: Sha256::new(), line: 0 };
+    let mut lines =
+        Lines { from: std::io::BufReader::with_capacity(1 << 16, file), hash: Sha256::new(), line: 0 };
     let mut check = Check::default();
     loop {
         let before = lines.hash.clone();
@@ -287,10 +300,12 @@ impl Lines {
         }
         self.line += 1;
         if bytes.pop() != Some(b'\n') {
-            return Err(Unread::Content(self.wrong(format!("longer than {LINE_BYTES_MAX} bytes, or cut off"))));
+            return Err(Unread::Content(
+                self.wrong(format!("longer than {LINE_BYTES_MAX} bytes, or cut off")),
+            ));
         }
-        let line = serde_json::from_slice(&bytes)
-            .map_err(|error| Unread::Content(self.wrong(error.to_string())))?;
+        let line =
+            serde_json::from_slice(&bytes).map_err(|error| Unread::Content(self.wrong(error.to_string())))?;
         self.hash.update(&bytes);
         self.hash.update(b"\n");
         Ok(Some(line))

@@ -129,7 +129,8 @@ pub async fn watch(State(watch): State<Watch>, mut request: Request, next: Next)
     let presented = request.headers().contains_key(AUTHORIZATION);
     let route = format!("{} {}", request.method(), request.uri().path());
     let (mut parts, body) = request.into_parts();
-    let address = Peer::from_request_parts(&mut parts, &watch.app).await.ok().and_then(|Peer(address)| address);
+    let address =
+        Peer::from_request_parts(&mut parts, &watch.app).await.ok().and_then(|Peer(address)| address);
     let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let response = next.run(Request::from_parts(parts, body)).await;
     let action = match response.status() {
@@ -265,9 +266,10 @@ impl Wanted {
             let moment = text.as_deref().map(str::parse::<jiff::Timestamp>).transpose();
             moment.map(|moment| moment.map(jiff::Timestamp::as_millisecond)).map_err(|_| bad(what))
         };
-        let action = self.action.as_deref().map(|name| {
-            Action::from_name(name).ok_or_else(|| bad("action: no such action"))
-        });
+        let action = self
+            .action
+            .as_deref()
+            .map(|name| Action::from_name(name).ok_or_else(|| bad("action: no such action")));
         let limit = self.limit.unwrap_or(PAGE.0);
         if !(1..=PAGE.1).contains(&limit) {
             return Err(bad("limit: 1 to 500"));

@@ -49,7 +49,8 @@ pub async fn step(app: &App, key: &Arc<CoordinatorKey>) -> Result<Step, LedgerEr
         let count = if whole == 0 { following(&rows) } else { whole };
         (Link::over(&digest, &rows[..count], made_at, key.signing_key()), first)
     });
-    let (link, first) = made.await.map_err(|error| LedgerError::Corrupt { what: format!("an audit link: {error}") })?;
+    let (link, first) =
+        made.await.map_err(|error| LedgerError::Corrupt { what: format!("an audit link: {error}") })?;
     let Some(link) = link else { return Ok(Step::Nothing) };
     if first != expected {
         raise(app, "audit.hole", expected, "rows were removed before they were chained").await?;

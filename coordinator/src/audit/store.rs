@@ -48,12 +48,7 @@ const COLUMNS: &[(&str, Kind)] = &[
 ];
 
 /// Writes rows in their order under the next numbers, as a set: for orders, of which a group has many.
-pub async fn write(
-    db: &mut Db,
-    dialect: Dialect,
-    rows: &[&Row],
-    now: UnixMillis,
-) -> Result<(), LedgerError> {
+pub async fn write(db: &mut Db, dialect: Dialect, rows: &[&Row], now: UnixMillis) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -232,11 +227,7 @@ pub(super) async fn insert_link(db: &mut Db, link: &Link) -> Result<(), LedgerEr
 type StoredLink = (i64, i64, i64, String, String, String, String);
 
 /// The next links whose first row is at or above `first`, in order. One that cannot be read is `Err` with its first row.
-pub async fn links_from(
-    db: &mut Db,
-    first: i64,
-    limit: i64,
-) -> Result<Vec<Result<Link, i64>>, LedgerError> {
+pub async fn links_from(db: &mut Db, first: i64, limit: i64) -> Result<Vec<Result<Link, i64>>, LedgerError> {
     let rows: Vec<StoredLink> = sqlx::query_as(
         "select first, last, made_at, digests, digest, signer, signature from audit_links \
          where first >= $1 order by first limit $2",

@@ -99,8 +99,7 @@ impl Walk {
             None => Ok(None),
             Some(Ok(link)) if link.is_signed_by(&asked.keys) => {
                 if let Some(head) = &asked.head {
-                    self.head_seen =
-                        store::link_named(db, head).await?.is_some_and(|last| last <= link.last);
+                    self.head_seen = store::link_named(db, head).await?.is_some_and(|last| last <= link.last);
                 }
                 (self.last, self.digest, self.made_at) = (link.last, link.digest, link.made_at);
                 Ok(None)
@@ -138,13 +137,18 @@ impl Walk {
             let present = store::rows_after(db, self.last, 1).await?;
             let there = present.first().is_some_and(|row| row.number == expected);
             return Ok(Some(if there {
-                Fault::new(expected, Wrong::LinkMissing, format!("no link covers it; the next begins at {}", link.first))
+                Fault::new(
+                    expected,
+                    Wrong::LinkMissing,
+                    format!("no link covers it; the next begins at {}", link.first),
+                )
             } else {
                 Fault::new(expected, Wrong::Missing, "neither the row nor a link over it is there")
             }));
         }
         if !link.follows(&self.digest) {
-            let why = format!("the link over rows {} to {} is not what its fields make", link.first, link.last);
+            let why =
+                format!("the link over rows {} to {} is not what its fields make", link.first, link.last);
             return Ok(Some(Fault::new(link.first, Wrong::LinkAltered, why)));
         }
         if !link.is_signed_by(&asked.keys) {

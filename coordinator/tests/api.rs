@@ -4,6 +4,8 @@
 
 mod stage;
 
+use airlock_coordinator::people::create::{self, Created};
+use airlock_coordinator::people::{AccessError, Scope};
 use futures::future::join_all;
 use serde_json::json;
 use stage::{Served, answer, on_each_database};
@@ -16,7 +18,7 @@ fn every_refusal_has_the_one_shape() {
     on_each_database(|stage| async move {
         let served = Served::open(stage).await;
         let url = |path: &str| format!("{}{path}", served.url);
-        let token = &served.operator.token;
+        let token = &served.token(&served.operator).await;
         let http = &served.http;
         let big = vec![b'x'; served.stage.app.config.server.body_limit_bytes + 1];
         let approve = url("/v1/withdrawals/x/approve");
@@ -25,10 +27,35 @@ fn every_refusal_has_the_one_shape() {
             (405, "method_not_allowed", http.delete(url("/v1/balances"))),
             (401, "unauthorized", http.get(url("/v1/balances"))),
             (401, "unauthorized", http.get(url("/v1/balances")).bearer_auth("alk_00")),
-            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{")),
-            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1,\"x\":2}")),
-            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1}{}")),
-            (400, "bad_json", http.post(&approve).bearer_auth(token).body("{\"revision\":1,\"revision\":1}")),
+            (
+                400,
+                "bad_json",
+                http.post(&approve).bearer_auth(token).header("Content-Type", "application/json").body("{"),
+            ),
+            (
+                400,
+                "bad_json",
+                http.post(&approve)
+                    .bearer_auth(token)
+                    .header("Content-Type", "application/json")
+                    .body("{\"revision\":1,\"x\":2}"),
+            ),
+            (
+                400,
+                "bad_json",
+                http.post(&approve)
+                    .bearer_auth(token)
+                    .header("Content-Type", "application/json")
+                    .body("{\"revision\":1}{}"),
+            ),
+            (
+                400,
+                "bad_json",
+                http.post(&approve)
+                    .bearer_auth(token)
+                    .header("Content-Type", "application/json")
+                    .body("{\"revision\":1,\"revision\":1}"),
+            ),
             (400, "bad_query", http.get(url("/v1/withdrawals?limit=501")).bearer_auth(token)),
             (400, "bad_query", http.get(url("/v1/withdrawals?colour=red")).bearer_auth(token)),
             (400, "user_needed", http.get(url("/v1/balances")).bearer_auth(token)),
@@ -39,14 +66,24 @@ fn every_refusal_has_the_one_shape() {
             (
                 422,
                 "why_needed",
-                http.post(url("/v1/alerts/x/close")).bearer_auth(token).body("{\"why\":\"\"}"),
+                http.post(url("/v1/alerts/x/close"))
+                    .bearer_auth(token)
+                    .header("Content-Type", "application/json")
+                    .body("{\"why\":\"\"}"),
             ),
             (
                 422,
                 "why_needed",
-                http.post(url("/v1/batches/x/abandon")).bearer_auth(token).body("{\"why\":\"a\\u0000\"}"),
+                http.post(url("/v1/batches/x/abandon"))
+                    .bearer_auth(token)
+                    .header("Content-Type", "application/json")
+                    .body("{\"why\":\"a\\u0000\"}"),
             ),
-            (413, "body_too_large", http.post(&approve).bearer_auth(token).body(big)),
+            (
+                413,
+                "body_too_large",
+                http.post(&approve).bearer_auth(token).header("Content-Type", "application/json").body(big),
+            ),
         ];
         for (status, code, request) in cases {
             let (found, body) = answer(request).await;
@@ -61,10 +98,7 @@ fn a_handler_that_panics_or_hangs_is_answered_in_the_one_shape() {
         panic!("on purpose");
     }
     on_each_database(|stage| async move {
-        let url = stage.url.clone();
-        let config =
-            format!("{}\n[database]\nurl = {url:?}\n[server]\nrequest_timeout_ms = 50\n", stage::NETWORKS);
-        let config = airlock_coordinator::config::Config::from_toml(&config).unwrap();
+        let config = stage::config(&stage.url, "[server]\nrequest_timeout_ms = 50");
         let app = airlock_coordinator::app::App::open(config, stage.app.clock.clone()).await.unwrap();
         let routes = axum::Router::new()
             .route("/panic", axum::routing::get(panics))
@@ -166,14 +200,16 @@ fn a_repeat_gets_the_first_answer_although_the_settings_changed_since() {
         // A coordinator that was started again with a higher minimum.
         let networks = stage::NETWORKS.replace("amount_min = \"2\"", "amount_min = \"50\"");
         let config = format!("{networks}\n[database]\nurl = {:?}\n", served.stage.url);
-        let config = airlock_coordinator::config::Config::from_toml(&config).unwrap();
+        let mut config = airlock_coordinator::config::Config::from_toml(&config).unwrap();
+        config.home = stage::config(&served.stage.url, "").home;
         let app = airlock_coordinator::app::App::open(config, served.stage.app.clock.clone()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1/withdrawals", listener.local_addr().unwrap());
         let router = airlock_coordinator::api::router(app);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let token = served.token(&served.ann).await;
         let ask = |key: &str| {
-            let request = served.http.post(&url).bearer_auth(&served.ann.token).json(&body);
+            let request = served.http.post(&url).bearer_auth(&token).json(&body);
             answer(request.header("Idempotency-Key", key))
         };
         assert_eq!(ask("k").await, first);
@@ -202,6 +238,7 @@ fn people_see_their_own_money_only() {
         let served = Served::open(stage).await;
         let other =
             airlock_coordinator::people::create::partner(&served.stage.app.writer, "other").await.unwrap();
+        let other = served.key(&other.id, &Scope::ALL).await;
         served.stage.give(&served.ann.id, "USDT", 1_500_000).await;
         let of_ann = format!("/v1/balances?user={}", served.ann.id);
         let (_, own) = served.get(&served.ann, "/v1/balances").await;
@@ -218,12 +255,15 @@ fn a_person_is_made_once_and_bad_names_are_refused() {
     on_each_database(|stage| async move {
         let served = Served::open(stage).await;
         let writer = &served.stage.app.writer;
-        use airlock_coordinator::people::create::{CreateError, operator, partner, user};
-        assert!(matches!(operator(writer, "alice").await, Err(CreateError::Exists { .. })));
-        assert!(matches!(operator(writer, "Alice B").await, Err(CreateError::Name { .. })));
-        assert!(matches!(partner(writer, "acme").await, Err(CreateError::Exists { .. })));
-        assert!(matches!(partner(writer, " acme").await, Err(CreateError::Name { .. })));
-        assert!(matches!(user(writer, "acme", "ann").await, Err(CreateError::Exists { .. })));
-        assert!(matches!(user(writer, "nobody", "ann").await, Err(CreateError::NoPartner { .. })));
+        let every = stage::every_role();
+        let exists = |made: Result<Created, AccessError>| matches!(made, Err(AccessError::Exists { .. }));
+        let named = |made: Result<Created, AccessError>| matches!(made, Err(AccessError::Name { .. }));
+        assert!(exists(create::person(writer, "house", "alice", &every).await));
+        assert!(named(create::person(writer, "house", "Alice B", &every).await));
+        assert!(exists(create::partner(writer, "acme").await));
+        assert!(named(create::partner(writer, " acme").await));
+        assert!(exists(create::user(writer, "acme", "ann").await));
+        let nowhere = create::user(writer, "nobody", "ann").await;
+        assert!(matches!(nowhere, Err(AccessError::NotFound { .. })));
     });
 }

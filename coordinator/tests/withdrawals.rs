@@ -312,6 +312,7 @@ fn attempt(id: &str, withdrawal: &str, nonce: u64) -> Attempt {
         id: id.into(),
         withdrawal_id: withdrawal.into(),
         batch_id: "b1".into(),
+        request_id: "r1".into(),
         item_index: 0,
         network: Network::EVM_DEV,
         source: stage::evm_wallet(9),

@@ -93,6 +93,7 @@ impl std::fmt::Display for Position {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -180,6 +180,7 @@ pub fn push_cell(text: &mut String, cell: &str) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

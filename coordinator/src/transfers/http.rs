@@ -9,6 +9,7 @@ use crate::api::idempotency::{self, IdempotencyKey, Ticket};
 use crate::api::texts::{Amount, AssetName, Moment};
 use crate::api::{ApiError, Code, Once, moment};
 use crate::app::App;
+use crate::audit::http::money_read;
 use crate::audit::{self, Action, By};
 use crate::clock::UnixMillis;
 use crate::db::{Db, random_id};
@@ -20,6 +21,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -237,6 +239,7 @@ fn whole(id: &str, said: &str, now: UnixMillis) -> String {
 async fn show(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Path(id): Path<String>,
 ) -> Result<Json<Transfer>, ApiError> {
     let reach = caller.may(Permission::SeeMoney)?;
@@ -245,6 +248,8 @@ async fn show(
         let Some(event) = store::event(&mut db, kind.name(), &id).await? else { continue };
         let transfer = shown(&app, kind, event)?;
         if sees(&app, &mut db, &reach, &transfer).await? {
+            drop(db);
+            money_read(&app, &caller, &by, &transfer.from, json!({ "read": "transfer", "id": id })).await?;
             return Ok(Json(transfer));
         }
     }

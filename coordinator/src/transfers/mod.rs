@@ -146,8 +146,10 @@ fn is_plain(note: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn notes_are_short_plain_text() {
@@ -157,6 +159,30 @@ mod tests {
         }
         for bad in ["", "a\nb", "a\tb", "\u{0}", "\u{7f}", "abc\u{202e}cba", "a\u{2028}b", &"x".repeat(141)] {
             assert!(!is_plain(bad), "{bad:?}");
+        }
+    }
+
+    fn read(amount: &str) -> Result<Terms, Refusal> {
+        let mut assets = Assets::default();
+        assets.add("USDT".parse().unwrap(), 6).unwrap();
+        Terms::read(&assets, Kind::Transfer, "USDT", amount, None)
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_survives_its_text(minor in 1..i64::MAX) {
+            let text = MinorUnits::new(minor).to_decimal(6);
+            prop_assert_eq!(read(&text).unwrap().amount.get(), minor);
+        }
+
+        #[test]
+        fn a_text_is_its_amount_to_the_last_digit_or_is_refused(text in "[0-9]{0,14}\\.?[0-9]{0,8}|[0-9eE+,. -]{0,12}|\\PC{0,12}") {
+            if let Ok(terms) = read(&text) {
+                prop_assert!(terms.amount.is_positive());
+                let shown = terms.amount.to_decimal(6);
+                let rest = text.strip_prefix(&shown).unwrap();
+                prop_assert!(rest.trim_start_matches('.').bytes().all(|c| c == b'0'), "{} read as {}", text, shown);
+            }
         }
     }
 }

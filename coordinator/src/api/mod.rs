@@ -56,10 +56,10 @@ pub fn capabilities() -> Vec<OpenApiRouter<App>> {
         crate::partners::http::router(),
         audit::http::router(),
         crate::treasury::http::router(),
-        crate::treasury::reconcile::router().into(),
+        crate::treasury::reconcile::router(),
         crate::deposits::http::router(),
-        crate::pairing::http::router().into(),
-        crate::batches::http::router().into(),
+        crate::pairing::http::router(),
+        crate::batches::http::router(),
     ]
 }
 

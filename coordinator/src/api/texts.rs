@@ -22,7 +22,7 @@ pub struct AmountBase(());
 
 /// A whole number, which may be below zero, too large for some readers of JSON.
 #[derive(Debug, ToSchema)]
-#[schema(value_type = String, pattern = r"^-?(0|[1-9][0-9]{0,19})$", max_length = 21, example = "4711")]
+#[schema(value_type = String, pattern = r"^-?(0|[1-9][0-9]{0,77})$", max_length = 79, example = "4711")]
 pub struct Whole(());
 
 /// A network by its CAIP-2 name.

@@ -25,9 +25,10 @@ use airlock_shared::roles::extractor::{self, Extracted, Level};
 use airlock_shared::roles::finalizer;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// What became of one reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Its signatures are verified and stored.
@@ -43,7 +44,7 @@ pub enum Verdict {
 }
 
 /// The judgement of one reply.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Judged {
     /// Digest of the content that it answers.
     pub content: String,

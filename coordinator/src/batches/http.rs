@@ -12,18 +12,18 @@ mod pictures;
 mod show;
 mod upload;
 
-pub use upload::Parts;
+pub use upload::{Parts, Upload, UploadForm};
 
 use super::BatchError;
 use super::intake::IntakeError;
 use crate::api::{ApiError, Code};
 use crate::app::App;
 use crate::withdrawals;
-use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
 
 /// Every route of this capability.
-pub fn router() -> Router<App> {
-    Router::new()
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
         .merge(make::router())
         .merge(show::router())
         .merge(approve::router())
@@ -44,6 +44,7 @@ impl From<BatchError> for ApiError {
             BatchError::Passkey { .. } => Self::new(Code::BadAssertion, text),
             BatchError::NoWallet { .. } => Self::new(Code::NoWallet, text),
             BatchError::NoHardware { .. } => Self::new(Code::NoHardwareWallet, text),
+            BatchError::ForeignWallet { .. } => Self::new(Code::ForeignWallet, text),
             BatchError::Hardware { .. } => Self::new(Code::Hardware, text),
             BatchError::Suspended { .. } => Self::new(Code::SignerSuspended, text),
             BatchError::NoPolicy { .. } => Self::new(Code::NoPolicy, text),
@@ -72,6 +73,7 @@ impl From<BatchError> for ApiError {
             BatchError::Pairing(error) => error.into(),
             BatchError::Chain(_) => Self::unavailable(text),
             BatchError::Ledger(error) => error.into(),
+            BatchError::Freeze(error) => error.into(),
         }
     }
 }

@@ -43,7 +43,7 @@ use std::time::Duration;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A withdrawal that was due and not taken.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct LeftOut {
     /// Which.
     pub withdrawal: String,
@@ -102,6 +102,16 @@ pub enum BatchError {
     NoHardware {
         /// What was asked for.
         wallet: airlock_shared::Address,
+    },
+    /// A wallet pays its own partner's withdrawals and nobody else's (P8).
+    #[error("{wallet} belongs to partner {owner} and pays its withdrawals only, not those of {partner}")]
+    ForeignWallet {
+        /// What was asked for.
+        wallet: airlock_shared::Address,
+        /// Whose it is.
+        owner: String,
+        /// Whose withdrawals were to be paid.
+        partner: String,
     },
     /// Nothing may go to this signer or come from it.
     #[error("signer {signer} is suspended")]
@@ -230,6 +240,9 @@ pub enum BatchError {
     /// The providers.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// Nothing leaves now.
+    #[error(transparent)]
+    Freeze(#[from] crate::freeze::FreezeError),
     /// The database or the writer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -16,6 +16,7 @@ use airlock_shared::envelope::ApprovalReply;
 use airlock_shared::policy::UserVerification;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// How long a person may take, milliseconds.
 const TIMEOUT_MS: u32 = 300_000;
@@ -42,22 +43,24 @@ pub async fn options(db: &mut Db, batch: &Batch, person: &str) -> Result<Option<
 }
 
 /// What a page sends: who, and the credential's `toJSON()`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Asserted {
+pub struct PasskeyApproval {
     person: String,
     credential: Credential,
 }
 
 /// `AuthenticationResponseJSON`; browsers add members, which are ignored.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasskeyAssertion)]
 struct Credential {
     #[serde(rename = "rawId")]
     raw_id: String,
     response: Response,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasskeyAnswer)]
 struct Response {
     #[serde(rename = "clientDataJSON")]
     client_data: String,
@@ -66,7 +69,7 @@ struct Response {
     signature: String,
 }
 
-impl Asserted {
+impl PasskeyApproval {
     /// As an approval of `batch`; nothing of it has been believed yet.
     pub fn reply(self, batch: &Batch) -> Result<ApprovalReply, BatchError> {
         let bytes = |field: &'static str, text: &str, limit| {

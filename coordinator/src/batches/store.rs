@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::db::Db;
 use crate::ledger::{AssetCode, LedgerError, Unit};
 use crate::pairing::store::{from_stored, to_stored};
+use crate::people::Reach;
 use airlock_shared::approval::Approval;
 use airlock_shared::batch::{Content, Kind};
 use airlock_shared::envelope::{Bundle, Replies, Reply};
@@ -24,6 +25,8 @@ use sqlx::any::AnyRow;
 pub struct Batch {
     /// Its id, 32 hex digits; the same as in its content.
     pub id: String,
+    /// Its signer's partner: whose withdrawals it pays and whose people see it.
+    pub partner: String,
     /// What it does.
     pub kind: Kind,
     /// Where.
@@ -93,7 +96,7 @@ pub struct SealedBundle {
 macro_rules! columns {
     ($rest:literal) => {
         concat!(
-            "select id, kind, network, asset, source, signer, policy, state, content_digest, item_count, amount_base, \
+            "select id, partner_id, kind, network, asset, source, signer, policy, state, content_digest, item_count, amount_base, \
              expires_at_ms, bundle_id, bundle_place, why, made_by, request_id, made_at, changed_at from batches ",
             $rest
         )
@@ -108,8 +111,8 @@ fn corrupt(what: impl Into<String>) -> BatchError {
 pub async fn insert(db: &mut Db, row: &Batch, content: &Content) -> Result<(), BatchError> {
     sqlx::query(
         "insert into batches (id, kind, network, asset, source, signer, policy, state, content_digest, content, \
-         item_count, amount_base, expires_at_ms, why, made_by, request_id, made_at, changed_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)",
+         item_count, amount_base, expires_at_ms, why, made_by, request_id, made_at, changed_at, partner_id) \
+         values ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17)",
     )
     .bind(&row.id)
     .bind(row.kind.word())
@@ -127,6 +130,7 @@ pub async fn insert(db: &mut Db, row: &Batch, content: &Content) -> Result<(), B
     .bind(&row.made_by)
     .bind(&row.request_id)
     .bind(row.made_at)
+    .bind(&row.partner)
     .execute(db)
     .await?;
     Ok(())
@@ -180,6 +184,12 @@ pub async fn get(db: &mut Db, id: &str) -> Result<Batch, BatchError> {
     find(db, id).await?.ok_or_else(|| BatchError::NotFound { batch: id.to_owned() })
 }
 
+/// One batch within reach; a foreign one is a missing one.
+pub async fn within(db: &mut Db, reach: &Reach, id: &str) -> Result<Batch, BatchError> {
+    let found = find(db, id).await?.filter(|batch| reach.covers_partner(&batch.partner));
+    found.ok_or_else(|| BatchError::NotFound { batch: id.to_owned() })
+}
+
 /// The batch with this content.
 pub async fn of_content(db: &mut Db, digest: &Digest) -> Result<Option<Batch>, BatchError> {
     let row = sqlx::query(columns!("where content_digest = $1"))
@@ -189,13 +199,26 @@ pub async fn of_content(db: &mut Db, digest: &Digest) -> Result<Option<Batch>, B
     row.as_ref().map(read).transpose()
 }
 
-/// Batches in a state (empty: all), newest first.
-pub async fn list(db: &mut Db, state: &str, limit: i64) -> Result<Vec<Batch>, BatchError> {
-    let rows = sqlx::query(columns!("where ($1 = '' or state = $1) order by made_at desc, id limit $2"))
-        .bind(state)
-        .bind(limit)
-        .fetch_all(db)
-        .await?;
+/// A partner's batches (empty: everybody's) in a state (empty: all), newest first, those behind `before`.
+pub async fn list(
+    db: &mut Db,
+    partner: &str,
+    state: &str,
+    before: Option<(UnixMillis, &str)>,
+    limit: i64,
+) -> Result<Vec<Batch>, BatchError> {
+    let (at, id) = before.unwrap_or((UnixMillis::MAX, ""));
+    let rows = sqlx::query(columns!(
+        "where ($1 = '' or state = $1) and ($2 = '' or partner_id = $2) \
+         and (made_at < $3 or (made_at = $3 and id < $4)) order by made_at desc, id desc limit $5"
+    ))
+    .bind(state)
+    .bind(partner)
+    .bind(at)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(read).collect()
 }
 
@@ -447,6 +470,7 @@ fn read(row: &AnyRow) -> Result<Batch, BatchError> {
     let bundle: Option<String> = row.try_get("bundle_id")?;
     let place: Option<i64> = row.try_get("bundle_place")?;
     Ok(Batch {
+        partner: text("partner_id")?,
         kind: Kind::from_word(&text("kind")?).ok_or_else(|| bad("kind"))?,
         network,
         asset: text("asset")?.parse().map_err(|_| bad("asset"))?,

@@ -15,7 +15,9 @@ pub use store::{Signer, WalletRow};
 
 use crate::app::App;
 use crate::audit::{self, Action, By};
+use crate::db::Db;
 use crate::ledger::LedgerError;
+use crate::people::{self, Reach};
 use airlock_shared::document;
 use airlock_shared::envelope::{Introduction, pairing_digest};
 use airlock_shared::form::FormError;
@@ -64,6 +66,12 @@ pub enum PairingError {
         /// What the last one checked said.
         last: String,
     },
+    /// No such partner, a closed one, or a foreign one.
+    #[error("no active partner {partner}")]
+    NoPartner {
+        /// Its id or name.
+        partner: String,
+    },
     /// Another one stands in its place.
     #[error("{what} is known already, with other content")]
     Taken {
@@ -95,7 +103,7 @@ impl From<sqlx::Error> for PairingError {
 }
 
 /// What a pairing or import came to.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 pub struct Paired {
     /// The signer's identity.
     pub signer: String,
@@ -113,9 +121,15 @@ pub fn introduction(app: &App) -> Result<Introduction, PairingError> {
     Ok(key.introduction(app.config.creator.clone(), app.config.profile))
 }
 
-/// Pairs the signer that `file` introduces, once `confirm` are the eight words of the pairing. Pairing the same
-/// signer again changes nothing.
-pub async fn pair(app: &App, file: &[u8], confirm: &str, by: &By) -> Result<Paired, PairingError> {
+/// Pairs the signer that `file` introduces for `partner` (its id or name) alone, once `confirm` are the eight words of the
+/// pairing. Pairing the same signer again changes nothing; a signer never changes its partner.
+pub async fn pair(
+    app: &App,
+    file: &[u8],
+    confirm: &str,
+    partner: &str,
+    by: &By,
+) -> Result<Paired, PairingError> {
     let signer: Introduction = document::read(file)?;
     if signer.profile != app.config.profile {
         let (expected, found) = (app.config.profile.name(), signer.profile.name());
@@ -135,12 +149,13 @@ pub async fn pair(app: &App, file: &[u8], confirm: &str, by: &By) -> Result<Pair
         fingerprint: hex::encode(signer.identity.fingerprint()),
         words: words::words(&digest),
     };
-    let by = by.clone();
+    let (by, named) = (by.clone(), partner.to_owned());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if store::insert_signer(unit.db(), &signer, &by.who, now).await? {
+                let partner = active_partner(unit.db(), &named).await?;
+                if store::insert_signer(unit.db(), &signer, &partner, &by.who, now).await? {
                     let (subject, after) =
                         (signer.identity.to_string(), json!({ "name": signer.name.to_string() }));
                     return Ok(
@@ -148,7 +163,7 @@ pub async fn pair(app: &App, file: &[u8], confirm: &str, by: &By) -> Result<Pair
                     );
                 }
                 let known = store::signer(unit.db(), &signer.identity).await?;
-                match known.filter(|known| known.introduction == signer) {
+                match known.filter(|known| known.introduction == signer && known.partner == partner) {
                     Some(_) => Ok(()),
                     None => Err(PairingError::Taken { what: format!("signer {}", signer.identity) }),
                 }
@@ -159,14 +174,21 @@ pub async fn pair(app: &App, file: &[u8], confirm: &str, by: &By) -> Result<Pair
 }
 
 /// Imports a policy that the custodians of a paired signer have signed. Its name and version are returned.
-pub async fn import_policy(app: &App, file: &[u8], by: &By) -> Result<SignedPolicy, PairingError> {
+pub async fn import_policy(
+    app: &App,
+    file: &[u8],
+    reach: &Reach,
+    by: &By,
+) -> Result<SignedPolicy, PairingError> {
     let policy: SignedPolicy = document::read(file)?;
-    let (row, by) = (policy.clone(), by.clone());
+    let (row, reach, by) = (policy.clone(), reach.clone(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                let signer = signer_of_policy(&store::signers(unit.db()).await?, &row)?;
+                let mut signers = store::signers(unit.db()).await?;
+                signers.retain(|signer| reach.covers_partner(&signer.partner));
+                let signer = signer_of_policy(&signers, &row)?;
                 let before = store::newest_policy(unit.db(), &signer).await?;
                 if store::insert_policy(unit.db(), &signer, &row, &by.who, now).await? {
                     let subject = row.policy.digest().to_string();
@@ -187,6 +209,14 @@ pub async fn import_policy(app: &App, file: &[u8], by: &By) -> Result<SignedPoli
         })
         .await?;
     Ok(policy)
+}
+
+/// The id of an active partner, by its id or name.
+async fn active_partner(db: &mut Db, named: &str) -> Result<String, PairingError> {
+    let missing = || PairingError::NoPartner { partner: named.chars().take(64).collect() };
+    let partner = people::store::partner_named(db, named).await?.ok_or_else(missing)?;
+    let active = people::store::partner_is_active(db, &partner).await?;
+    if active { Ok(partner) } else { Err(missing()) }
 }
 
 fn signer_of_policy(signers: &[Signer], policy: &SignedPolicy) -> Result<Identity, PairingError> {
@@ -226,14 +256,20 @@ pub const WALLETS_BYTES_MAX: usize = 1 << 20;
 
 /// Imports the hot, cold and energy wallets of a paired signer on configured networks; deposit addresses are derived from
 /// xpubs and skipped. Returns how many are known now.
-pub async fn import_wallets(app: &App, file: &[u8], by: &By) -> Result<Vec<WalletRow>, PairingError> {
+pub async fn import_wallets(
+    app: &App,
+    file: &[u8],
+    reach: &Reach,
+    by: &By,
+) -> Result<Vec<WalletRow>, PairingError> {
     let (signer, wallets) = read_wallets(app, file)?;
-    let (rows, by) = (wallets.clone(), by.clone());
+    let (rows, reach, by) = (wallets.clone(), reach.clone(), by.clone());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if store::signer(unit.db(), &signer).await?.is_none() {
+                let known = store::signer(unit.db(), &signer).await?;
+                if !known.is_some_and(|known| reach.covers_partner(&known.partner)) {
                     return Err(PairingError::NotPaired { signer: signer.to_string() });
                 }
                 for row in &rows {

@@ -4,6 +4,7 @@
 //! wallets, each in every coin of its network. The chain is asked at one final block per network, whose height is in the report
 //! beside how far the follower has read: what lies between the two explains a difference. Nothing is changed here.
 
+use crate::api::texts::{AddressText, AmountBase, AssetName, Moment, NetworkName, Whole};
 use crate::api::{ApiError, moment};
 use crate::app::App;
 use crate::chain::{ChainError, Coin, Header};
@@ -14,11 +15,13 @@ use crate::ledger::store::{self, ReserveBalance};
 use crate::ledger::{AssetCode, LedgerError};
 use crate::people::{Caller, Permission};
 use airlock_shared::{Address, BaseUnits, Network};
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::BTreeSet;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -70,34 +73,78 @@ impl NetworkReport {
 }
 
 /// `/v1/reconciliation`.
-pub fn router() -> Router<App> {
-    Router::new().route("/v1/reconciliation", get(report))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(report))
 }
 
-async fn report(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// The books beside the chains.
+#[derive(Serialize, ToSchema)]
+struct Reconciliation {
+    /// Do all networks agree to the last base unit?
+    agrees: bool,
+    networks: Vec<NetworkReconciled>,
+}
+
+/// One network's books beside its chain.
+#[derive(Serialize, ToSchema)]
+struct NetworkReconciled {
+    #[schema(value_type = NetworkName)]
+    network: Network,
+    /// Of the final block at which the chain was asked.
+    height: u64,
+    block_id: String,
+    #[schema(value_type = Moment)]
+    block_time: String,
+    /// How far the follower had read then.
+    read_through: Option<u64>,
+    agrees: bool,
+    wallets: Vec<WalletReconciled>,
+}
+
+/// One wallet and asset.
+#[derive(Serialize, ToSchema)]
+struct WalletReconciled {
+    #[schema(value_type = AddressText)]
+    wallet: String,
+    #[schema(value_type = AssetName)]
+    asset: AssetCode,
+    #[schema(value_type = Whole)]
+    ledger_base: String,
+    #[schema(value_type = AmountBase)]
+    chain_base: BaseUnits,
+    /// Chain less ledger.
+    #[schema(value_type = Whole)]
+    difference_base: String,
+}
+
+/// Every reserve in the books beside its wallet at a final block
+#[utoipa::path(get, path = "/v1/reconciliation", tag = "operations",
+    responses((status = 200, description = "Per network, wallet and asset", body = Reconciliation)),
+    extensions(("x-airlock-permission" = json!("see_operations"))))]
+async fn report(State(app): State<App>, caller: Caller) -> Result<Json<Reconciliation>, ApiError> {
     caller.house(Permission::SeeOperations)?;
     let reports = reconcile(&app).await?;
     let agrees = reports.iter().all(NetworkReport::agrees);
-    let networks: Vec<Value> = reports.iter().map(shown).collect();
-    Ok(Json(json!({ "agrees": agrees, "networks": networks })))
+    Ok(Json(Reconciliation { agrees, networks: reports.iter().map(shown).collect() }))
 }
 
-fn shown(report: &NetworkReport) -> Value {
-    let lines: Vec<Value> = report
-        .lines
-        .iter()
-        .map(|line| {
-            json!({
-                "wallet": line.wallet.to_string(), "asset": line.asset, "ledger_base": line.ledger_base.to_string(),
-                "chain_base": line.chain_base, "difference_base": line.difference_base.to_string(),
-            })
-        })
-        .collect();
-    json!({
-        "network": report.network, "height": report.at.height, "block_id": report.at.id.shown_on(report.network),
-        "block_time": moment(i64::try_from(report.at.time_ms).unwrap_or(i64::MAX)), "read_through": report.read_through,
-        "agrees": report.agrees(), "wallets": lines,
-    })
+fn shown(report: &NetworkReport) -> NetworkReconciled {
+    let wallets = report.lines.iter().map(|line| WalletReconciled {
+        wallet: line.wallet.to_string(),
+        asset: line.asset.clone(),
+        ledger_base: line.ledger_base.to_string(),
+        chain_base: line.chain_base,
+        difference_base: line.difference_base.to_string(),
+    });
+    NetworkReconciled {
+        network: report.network,
+        height: report.at.height,
+        block_id: report.at.id.shown_on(report.network),
+        block_time: moment(i64::try_from(report.at.time_ms).unwrap_or(i64::MAX)),
+        read_through: report.read_through,
+        agrees: report.agrees(),
+        wallets: wallets.collect(),
+    }
 }
 
 impl From<ReconcileError> for ApiError {

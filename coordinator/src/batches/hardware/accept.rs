@@ -23,9 +23,11 @@ use airlock_shared::roles::creator::{self, CreateError};
 use airlock_shared::roles::{extractor, finalizer};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// What became of one answer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(as = HardwareAnswer)]
 pub struct Given {
     /// The request it names, if it names one.
     pub request_id: Option<String>,
@@ -36,7 +38,8 @@ pub struct Given {
 }
 
 /// A request without its signature.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(as = HardwareMissing)]
 pub struct Missing {
     /// The item, counted from 0.
     pub item: usize,
@@ -47,7 +50,8 @@ pub struct Missing {
 }
 
 /// What came of an upload.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(as = HardwareAnswers)]
 pub struct Came {
     /// The batch.
     pub batch: String,

@@ -14,7 +14,7 @@ mod requests;
 mod store;
 
 pub use accept::{Came, Given, accept};
-pub use requests::{Kind as PictureKind, Request, pictures, requests};
+pub use requests::{HardwareAsked, Kind as PictureKind, Request, pictures, requests};
 pub use store::{exported_at, insert_export, reply};
 
 use super::store::Batch;

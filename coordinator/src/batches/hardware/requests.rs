@@ -6,13 +6,15 @@ use super::super::State;
 use super::super::store::{self as batches, Batch};
 use super::super::{BatchError, approve};
 use super::{pays, store};
+use crate::api::texts::{AddressText, AmountBase, NetworkName, Whole};
 use crate::db::Db;
 use airlock_shared::batch::{Content, Context};
 use airlock_shared::frames::ur::{HardwareRequest, Parts, RequestError, UrError};
 use airlock_shared::frames::{FrameSize, QrImage, animation};
 use airlock_shared::policy::HardwareKey;
-use airlock_shared::{Address, Network};
-use serde_json::{Value, json};
+use airlock_shared::{Address, BaseUnits, Network};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One transaction that a hardware wallet is asked to sign.
 pub struct Request {
@@ -67,58 +69,124 @@ async fn key(db: &mut Db, batch: &Batch, content: &Content) -> Result<HardwareKe
     listed.ok_or_else(none)
 }
 
+/// One transaction that the device is asked to sign, for people.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HardwareAsked {
+    /// The item, counted from 0.
+    item: usize,
+    /// The transaction within it: the fee levels, then the cancel.
+    transaction: usize,
+    /// What it is: `payment 0` or `cancel`.
+    level: String,
+    #[schema(value_type = Option<Whole>)]
+    item_id: Option<String>,
+    /// What the answer must repeat.
+    request_id: String,
+    /// Is its signature here?
+    signed: bool,
+    /// The Uniform Resource that the device scans.
+    ur: String,
+    /// The type of the Uniform Resource that comes back.
+    answers_with: &'static str,
+    device_shows: DeviceShows,
+}
+
+/// What people compare with the device's screen: what a transaction of this kind has.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeviceShows {
+    #[schema(value_type = NetworkName)]
+    network: Network,
+    #[schema(value_type = AddressText)]
+    from: String,
+    path: String,
+    fingerprint: Option<String>,
+    signing_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Whole>)]
+    account_nonce: Option<String>,
+    /// Amount and symbol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pays: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AmountBase>)]
+    amount_base: Option<BaseUnits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AddressText>)]
+    to: Option<String>,
+    /// The token's, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<AddressText>)]
+    contract: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Whole>)]
+    fee_limit_sun: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Whole>)]
+    gas_limit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Whole>)]
+    max_fee_per_gas_wei: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Whole>)]
+    max_priority_fee_per_gas_wei: Option<String>,
+}
+
 impl Request {
     /// For people: the text, and what they compare with the device's screen.
-    pub fn shown(&self, content: &Content) -> Result<Value, BatchError> {
+    pub fn shown(&self, content: &Content) -> Result<HardwareAsked, BatchError> {
         let ur = self.asked.ur().map_err(refused)?;
         let item = content.items.get(self.item);
-        Ok(json!({
-            "item": self.item, "transaction": self.transaction, "level": level(content, self.transaction),
-            "item_id": item.map(|item| item.id.number().to_string()),
-            "request_id": self.asked.request_id().to_string(), "signed": self.signed,
-            "ur": ur.text(), "answers_with": self.asked.reply_type(),
-            "device_shows": self.device_shows(content),
-        }))
+        Ok(HardwareAsked {
+            item: self.item,
+            transaction: self.transaction,
+            level: level(content, self.transaction),
+            item_id: item.map(|item| item.id.number().to_string()),
+            request_id: self.asked.request_id().to_string(),
+            signed: self.signed,
+            ur: ur.text(),
+            answers_with: self.asked.reply_type(),
+            device_shows: self.device_shows(content),
+        })
     }
 
     /// The fields of the transaction, read from the content that both sides build it from.
-    fn device_shows(&self, content: &Content) -> Value {
-        let mut shows = json!({
-            "network": content.network, "from": self.asked.source().to_string(),
-            "path": self.asked.path().to_string(),
-            "fingerprint": self.asked.path().source_fingerprint.map(hex::encode),
-            "signing_hash": hex::encode(self.asked.unsigned().signing_hash()),
-        });
-        if let Network::Evm { chain_id } = content.network {
-            shows["chain_id"] = json!(chain_id);
-        }
-        let Some(item) = content.items.get(self.item) else { return shows };
-        if let Some(nonce) = item.account_nonce {
-            shows["account_nonce"] = json!(nonce.to_string());
-        }
-        let cancels = level(content, self.transaction) == "cancel";
-        let (amount, symbol) = (item.amount.to_decimal(content.asset.decimals), &content.asset.symbol);
-        if !cancels {
-            shows["pays"] = json!(format!("{amount} {symbol}"));
-            shows["amount_base"] = json!(item.amount);
-            shows["to"] = json!(item.destination.to_string());
-            shows["contract"] = json!(content.asset.contract.as_ref().map(Address::to_string));
-        }
-        match &content.context {
-            Context::Tron(tron) => shows["fee_limit_sun"] = json!(tron.fee_limit_sun.to_string()),
+    fn device_shows(&self, content: &Content) -> DeviceShows {
+        let item = content.items.get(self.item);
+        let paid = item.filter(|_| level(content, self.transaction) != "cancel");
+        let contract = content.asset.contract.as_ref().map(Address::to_string);
+        let (fee_limit_sun, gas) = match &content.context {
+            Context::Tron(tron) => (Some(tron.fee_limit_sun.to_string()), None),
             Context::Evm(evm) => {
-                let level = evm.levels.get(self.transaction).copied();
-                let terms = level.map(|level| (evm.gas_limit, level));
-                let cancel = evm.cancel.map(|cancel| (cancel.gas_limit, cancel.fee));
-                if let Some((gas_limit, fee)) = terms.or(cancel) {
-                    shows["gas_limit"] = json!(gas_limit.to_string());
-                    shows["max_fee_per_gas_wei"] = json!(fee.max_fee_per_gas_wei.to_string());
-                    shows["max_priority_fee_per_gas_wei"] =
-                        json!(fee.max_priority_fee_per_gas_wei.to_string());
-                }
+                let terms = evm.levels.get(self.transaction).map(|fee| (evm.gas_limit, *fee));
+                (None, terms.or(evm.cancel.map(|cancel| (cancel.gas_limit, cancel.fee))))
             }
+        };
+        // Without an item there is nothing that the fees belong to.
+        let (fee_limit_sun, gas) = (fee_limit_sun.filter(|_| item.is_some()), gas.filter(|_| item.is_some()));
+        DeviceShows {
+            network: content.network,
+            from: self.asked.source().to_string(),
+            path: self.asked.path().to_string(),
+            fingerprint: self.asked.path().source_fingerprint.map(hex::encode),
+            signing_hash: hex::encode(self.asked.unsigned().signing_hash()),
+            chain_id: match content.network {
+                Network::Evm { chain_id } => Some(chain_id),
+                Network::Tron { .. } => None,
+            },
+            account_nonce: item.and_then(|item| item.account_nonce).map(|nonce| nonce.to_string()),
+            pays: paid.map(|item| {
+                format!("{} {}", item.amount.to_decimal(content.asset.decimals), content.asset.symbol)
+            }),
+            amount_base: paid.map(|item| item.amount),
+            to: paid.map(|item| item.destination.to_string()),
+            contract: contract.filter(|_| paid.is_some()),
+            fee_limit_sun,
+            gas_limit: gas.map(|(limit, _)| limit.to_string()),
+            max_fee_per_gas_wei: gas.map(|(_, fee)| fee.max_fee_per_gas_wei.to_string()),
+            max_priority_fee_per_gas_wei: gas.map(|(_, fee)| fee.max_priority_fee_per_gas_wei.to_string()),
         }
-        shows
     }
 }
 

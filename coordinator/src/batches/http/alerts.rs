@@ -3,35 +3,106 @@
 //! Alerts are made by whoever notices (`crate::alerts`); here operators list and close them.
 
 use super::make::Why;
-use super::show::LIST_MAX;
 use crate::alerts;
-use crate::api::{ApiError, Body};
+use crate::api::page::{self, Cursor, Limit};
+use crate::api::texts::Moment;
+use crate::api::{ApiError, Body, Query, moment};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::people::{Caller, Permission};
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Open alerts.
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/v1/alerts", get(list_alerts)).route("/v1/alerts/{id}/close", post(close_alert))
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list_alerts)).routes(routes!(close_alert))
 }
 
-async fn list_alerts(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct AlertsListed {
+    /// Rows of the page.
+    #[serde(default)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
+    limit: Limit,
+    /// A page's `next`.
+    #[param(value_type = Option<String>)]
+    before: Option<Cursor>,
+}
+
+/// A page of open alerts, the newest first.
+#[derive(Serialize, ToSchema)]
+struct AlertPage {
+    alerts: Vec<AlertShown>,
+    /// Give it as `before` for the page behind this one; null at the end.
+    next: Option<Cursor>,
+}
+
+/// Something that wants a person's attention.
+#[derive(Serialize, ToSchema)]
+struct AlertShown {
+    id: String,
+    /// What kind, such as `signer.suspended`.
+    kind: String,
+    /// The id of what it is about.
+    subject: String,
+    /// A sentence.
+    what: String,
+    /// `open` or `closed`.
+    state: String,
+    #[schema(value_type = Moment)]
+    made_at: String,
+}
+
+/// A closed alert.
+#[derive(Serialize, ToSchema)]
+struct AlertClosed {
+    id: String,
+    /// `closed`.
+    state: &'static str,
+}
+
+/// Open alerts, the newest first
+#[utoipa::path(get, path = "/v1/alerts", tag = "operations",
+    responses((status = 200, description = "A page of them", body = AlertPage)),
+    extensions(("x-airlock-permission" = json!("see_operations"))))]
+async fn list_alerts(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<AlertsListed>,
+) -> Result<Json<AlertPage>, ApiError> {
     caller.house(Permission::SeeOperations)?;
-    let alerts = alerts::open(&mut *app.db.reader().await?, LIST_MAX).await?;
-    Ok(Json(json!({ "alerts": alerts })))
+    let before = query.before.as_ref().map(Cursor::key);
+    let mut rows = alerts::open_of(&mut *app.db.reader().await?, "", before, query.limit.and_one()).await?;
+    let next = page::cut(&mut rows, query.limit, |row| (row.made_at_ms, &row.id));
+    let shown = |alerts::Alert { id, partner: _, kind, subject, what, state, made_at_ms }| AlertShown {
+        id,
+        kind,
+        subject,
+        what,
+        state,
+        made_at: moment(made_at_ms),
+    };
+    Ok(Json(AlertPage { alerts: rows.into_iter().map(shown).collect(), next }))
 }
 
+/// Says that an alert has been seen to
+#[utoipa::path(post, path = "/v1/alerts/{id}/close", tag = "operations",
+    request_body = Why,
+    responses((status = 200, description = "Closed", body = AlertClosed)),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn close_alert(
     State(app): State<App>,
     caller: Caller,
     by: By,
     Path(id): Path<String>,
     Body(body): Body<Why>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<AlertClosed>, ApiError> {
     caller.house(Permission::RunBatches)?;
     body.check()?;
     let alert = id.clone();
@@ -48,5 +119,5 @@ async fn close_alert(
             })
         })
         .await?;
-    Ok(Json(json!({ "id": id, "state": "closed" })))
+    Ok(Json(AlertClosed { id, state: "closed" }))
 }

@@ -3,42 +3,68 @@
 //! Thin: the steps are in `hardware/` of the folder above.
 
 use super::pictures::Size;
-use super::upload::Parts;
+use super::upload::{Parts, Upload, UploadForm};
+use crate::api::texts::Moment;
 use crate::api::{ApiError, Query, moment};
 use crate::app::App;
 use crate::audit::By;
-use crate::batches::{hardware, store};
+use crate::batches::hardware::{self, Came, HardwareAsked};
+use crate::batches::store;
 use crate::people::{Caller, Permission};
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// A hardware wallet's requests, their pictures, its replies.
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/v1/batches/{id}/hardware", get(hardware_requests).post(hardware_replies))
-        .route("/v1/batches/{id}/hardware/{item}/{file}", get(hardware_picture))
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(hardware_requests, hardware_replies))
+        .routes(routes!(hardware_picture))
 }
 
+/// What a hardware wallet is asked to sign for a batch.
+#[derive(Serialize, ToSchema)]
+struct HardwareRequests {
+    batch: String,
+    state: &'static str,
+    #[schema(value_type = Moment)]
+    expires_at: String,
+    requests: Vec<HardwareAsked>,
+}
+
+/// What the hardware wallet is asked to sign
+#[utoipa::path(get, path = "/v1/batches/{id}/hardware", tag = "batches",
+    responses((status = 200, description = "Every request, in order", body = HardwareRequests)),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn hardware_requests(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<HardwareRequests>, ApiError> {
     caller.house(Permission::RunBatches)?;
     let mut db = app.db.reader().await?;
     let batch = store::get(&mut db, &id).await?;
     let (content, requests) = hardware::requests(&mut db, &batch).await?;
     let shown = requests.iter().map(|one| one.shown(&content)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(json!({
-        "batch": batch.id, "state": batch.state.name(), "expires_at": moment(batch.expires_at_ms),
-        "requests": shown,
-    })))
+    Ok(Json(HardwareRequests {
+        state: batch.state.name(),
+        expires_at: moment(batch.expires_at_ms),
+        requests: shown,
+        batch: batch.id,
+    }))
 }
 
+/// One request as a picture
+///
+/// `file` is the transaction within the item and `.png` (one code) or `.gif` (a loop of parts).
+#[utoipa::path(get, path = "/v1/batches/{id}/hardware/{item}/{file}", tag = "batches",
+    responses((status = 200, description = "The picture", content((Upload = "image/png"), (Upload = "image/gif")))),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn hardware_picture(
     State(app): State<App>,
     caller: Caller,
@@ -69,14 +95,20 @@ async fn hardware_picture(
     Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
 }
 
+/// Takes what came back from the device
+///
+/// Uniform Resources as text, one or more a part, or pictures of them.
+#[utoipa::path(post, path = "/v1/batches/{id}/hardware", tag = "batches",
+    request_body(content((Upload = "application/octet-stream"), (UploadForm = "multipart/form-data"))),
+    responses((status = 200, description = "What became of each", body = Came)),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn hardware_replies(
     State(app): State<App>,
     caller: Caller,
     by: By,
     Path(id): Path<String>,
     Parts(parts): Parts,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Came>, ApiError> {
     caller.house(Permission::RunBatches)?;
-    let came = hardware::accept(&app, &id, parts, &by).await?;
-    Ok(Json(json!(came)))
+    Ok(Json(hardware::accept(&app, &id, parts, &by).await?))
 }

@@ -2,7 +2,8 @@
 //!
 //! Operators of the house only. Thin: the steps are `create.rs` and `close.rs`.
 
-use super::show::{shown, summary};
+use super::show::{BatchShown, BatchSummary, shown, summary};
+use crate::api::texts::{AddressText, AssetName, NetworkName};
 use crate::api::{ApiError, Body, Code};
 use crate::app::App;
 use crate::audit::By;
@@ -12,34 +13,57 @@ use crate::ledger::AssetCode;
 use crate::people::{Caller, Permission};
 use crate::withdrawals::queue;
 use airlock_shared::{Address, Network};
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Making and abandoning.
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/v1/batches", post(make)).route("/v1/batches/{id}/abandon", post(abandon))
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(make)).routes(routes!(abandon))
 }
 
-#[derive(Deserialize)]
+/// What a batch is to be made of.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Make {
+struct BatchWanted {
+    #[schema(value_type = NetworkName)]
     network: Network,
+    /// By default the asset that has waited longest.
+    #[schema(value_type = Option<AssetName>)]
     asset: Option<AssetCode>,
+    /// Only `withdrawal` is made here.
     kind: Option<String>,
+    /// Besides the configured and the policy's limit.
     max_items: Option<usize>,
+    /// The hardware wallet that pays; by default the hot wallet does.
+    #[schema(value_type = Option<AddressText>)]
     hardware: Option<String>,
 }
+
+/// A batch, and what was due but left out of it.
+#[derive(Serialize, ToSchema)]
+struct BatchMade {
+    #[serde(flatten)]
+    batch: BatchShown,
+    left_out: Vec<LeftOut>,
+}
+
+/// Makes a batch of what is due
+#[utoipa::path(post, path = "/v1/batches", tag = "batches",
+    request_body = BatchWanted,
+    responses((status = 201, description = "Made, awaiting approvals", body = BatchMade)),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 
 async fn make(
     State(app): State<App>,
     caller: Caller,
     by: By,
-    Body(body): Body<Make>,
+    Body(body): Body<BatchWanted>,
 ) -> Result<Response, ApiError> {
     let operator = caller.house(Permission::RunBatches)?;
     if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
@@ -54,9 +78,8 @@ async fn make(
     let request = CreateRequest { network: body.network, asset, items_max: body.max_items, hardware };
     let made = create::create(&app, &request, operator, &by).await?;
     let mut db = app.db.reader().await?;
-    let mut batch = shown(&app, &mut db, &made.batch).await?;
-    batch["left_out"] = json!(made.left_out);
-    Ok((StatusCode::CREATED, Json(batch)).into_response())
+    let batch = shown(&app, &mut db, &made.batch).await?;
+    Ok((StatusCode::CREATED, Json(BatchMade { batch, left_out: made.left_out })).into_response())
 }
 
 /// The asset that has waited longest on a network.
@@ -69,9 +92,12 @@ async fn oldest_asset(app: &App, network: Network) -> Result<AssetCode, ApiError
 /// The longest reason an operator may give, in bytes.
 const WHY_MAX_BYTES: usize = 500;
 
-#[derive(Deserialize)]
+/// Why somebody does it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Why {
+    /// 1 to 500 bytes without control characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub(super) why: String,
 }
 
@@ -85,13 +111,20 @@ impl Why {
     }
 }
 
+/// Abandons a batch that has not left
+///
+/// Its withdrawals are queued again.
+#[utoipa::path(post, path = "/v1/batches/{id}/abandon", tag = "batches",
+    request_body = Why,
+    responses((status = 200, description = "Abandoned", body = BatchSummary)),
+    extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn abandon(
     State(app): State<App>,
     caller: Caller,
     by: By,
     Path(id): Path<String>,
     Body(body): Body<Why>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<BatchSummary>, ApiError> {
     caller.house(Permission::RunBatches)?;
     body.check()?;
     let batch = close::abandon(&app, &id, &by, &body.why).await?;

@@ -11,16 +11,23 @@ use airlock_shared::frames::{FrameSize, Level, QrImage};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// How many frames a loop shows, beside every frame.
 const FRAMES_COUNT: HeaderName = HeaderName::from_static("x-frames-count");
 
 /// The QR size asked for; by default the configured version at level L, four pixels a module.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Size {
+    /// Of the QR code, 1 to 40.
+    #[param(minimum = 1, maximum = 40)]
     version: Option<u8>,
+    /// Of error correction: L, M, Q or H.
+    #[param(pattern = "^[LMQH]$")]
     level: Option<String>,
+    /// A module.
+    #[param(minimum = 4, maximum = 12)]
     pixels: Option<u32>,
 }
 

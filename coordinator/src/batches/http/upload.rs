@@ -9,6 +9,20 @@ use crate::batches::BatchError;
 use crate::batches::intake;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header;
+use utoipa::ToSchema;
+
+/// A document, a picture of frames, or a text of them, as it is.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Upload(());
+
+/// Several of them in one form.
+#[derive(Debug, ToSchema)]
+pub struct UploadForm {
+    /// In any order; their names mean nothing.
+    #[schema(value_type = Vec<Upload>)]
+    pub file: (),
+}
 
 /// The raw parts of an upload: the body, or the files of a multipart form.
 pub struct Parts(pub Vec<Vec<u8>>);

@@ -22,6 +22,7 @@ pub const KIND: &str = "adjustment";
 
 /// Which way it goes for the user or partner it is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentDirection)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// They get it.

@@ -106,6 +106,7 @@ query_with! {
     /// Everything.
     TransactionsExportQuery {
         /// `csv` or `json`.
+        #[param(inline)]
         format: Format,
     }
 }

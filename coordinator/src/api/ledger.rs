@@ -6,12 +6,15 @@ use super::auth::user_named;
 use super::texts::{AddressText, Amount, AmountBase, AssetName, NetworkName, SignedAmount, Whole};
 use super::{ApiError, Query};
 use crate::app::App;
+use crate::audit::By;
+use crate::audit::http::money_read;
 use crate::ledger::{claims, store, verify};
 use crate::people::{Caller, Permission};
 use airlock_shared::MinorUnits;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -63,6 +66,7 @@ struct Balance {
 async fn balances(
     State(app): State<App>,
     caller: Caller,
+    by: By,
     Query(query): Query<OfUser>,
 ) -> Result<Json<Balances>, ApiError> {
     let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
@@ -76,6 +80,8 @@ async fn balances(
             held: balance.held.to_decimal(decimals),
         });
     }
+    drop(db);
+    money_read(&app, &caller, &by, &user, json!({ "read": "balances" })).await?;
     Ok(Json(Balances { user, balances }))
 }
 

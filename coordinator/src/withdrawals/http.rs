@@ -324,6 +324,9 @@ struct WithdrawalShown {
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_id: Option<Option<String>>,
+    /// For the house: the request that asked for it; the lines of broadcast and confirmation carry it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 /// A withdrawal with what happened to it.
@@ -416,6 +419,7 @@ fn shown(assets: &Assets, row: &Withdrawal, audience: Audience) -> Result<Withdr
         changed_at: moment(row.changed_at),
         item_id: house.then(|| row.item_id.number().to_string()),
         batch_id: house.then(|| row.batch_id.clone()),
+        request_id: house.then(|| row.request_id.clone()),
     })
 }
 

@@ -4,6 +4,8 @@
 -- `introduction` is the signer's introduction document (binary, hex); its roster checks every policy.
 create table signers (
     identity text primary key,
+    -- Whose signer: its wallets pay this partner's withdrawals only; the house's pay those of partners without one.
+    partner_id text not null references partners (id),
     fingerprint text not null unique,
     name text not null,
     introduction text not null,
@@ -51,6 +53,8 @@ create table wallets (
 -- Something a person must look at.
 create table alerts (
     id text primary key,
+    -- Whose people see it beside the house's.
+    partner_id text not null references partners (id),
     kind text not null,
     subject text not null,
     what text not null,

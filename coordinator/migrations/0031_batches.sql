@@ -12,6 +12,8 @@ create table bundles (
 
 create table batches (
     id text primary key,
+    -- Its signer's partner: whose people see it beside the house's.
+    partner_id text not null references partners (id),
     kind text not null,
     network text not null,
     asset text not null,

@@ -19,6 +19,7 @@ pub mod deposits;
 pub mod energy;
 pub mod export;
 pub mod fees;
+pub mod freeze;
 pub mod home;
 pub mod keys;
 pub mod ledger;

@@ -126,6 +126,9 @@ enum SignerCommand {
         /// The eight words; without them, they are printed and nothing is paired.
         #[arg(long, default_value = "")]
         confirm: String,
+        /// The partner (id or name) for whom alone it is paired; without it, the house.
+        #[arg(long, default_value = HOUSE)]
+        partner: String,
     },
 }
 
@@ -283,8 +286,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logs::start(&config);
     match arguments.command {
         Command::Serve { migrate } => {
-            prepare(&config, &Clock::System, migrate || config.database.migrate).await?;
-            serve(config, Clock::System).await?;
+            let migrate = migrate || config.database.migrate;
+            if let Err(error) = prepared_and_served(config, migrate).await {
+                tracing::error!(error = format!("{error:#}"), "ended badly");
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Migrate => println!("{}", json!({ "applied": migrate(&config).await? })),
         // Answered before the settings were read.
@@ -318,16 +324,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let key = CoordinatorKey::open(&config.home)?;
             print!("{}", key.introduction(config.creator.clone(), config.profile).to_json());
         }
-        Command::Signer(SignerCommand::Pair { file, confirm }) => {
+        Command::Signer(SignerCommand::Pair { file, confirm, partner }) => {
             let bytes = document_in(&file, Introduction::KIND)?;
             let app = App::open(config, Clock::System).await?;
-            let paired = pairing::pair(&app, &bytes, &confirm, &By::command_line()).await?;
+            let paired = pairing::pair(&app, &bytes, &confirm, &partner, &By::command_line()).await?;
             println!("{}", serde_json::to_string(&paired)?);
         }
         Command::Policy(PolicyCommand::Import { file }) => {
             let bytes = document_in(&file, SignedPolicy::KIND)?;
             let app = App::open(config, Clock::System).await?;
-            let policy = pairing::import_policy(&app, &bytes, &By::command_line()).await?.policy;
+            let policy = pairing::import_policy(&app, &bytes, &Reach::All, &By::command_line()).await?.policy;
             println!(
                 "{}",
                 json!({ "name": policy.name.to_string(), "version": policy.version,
@@ -337,7 +343,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Wallet(WalletCommand::Import { file }) => {
             let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
             let app = App::open(config, Clock::System).await?;
-            let wallets = pairing::import_wallets(&app, &bytes, &By::command_line()).await?;
+            let wallets = pairing::import_wallets(&app, &bytes, &Reach::All, &By::command_line()).await?;
             println!("{}", json!({ "wallets": wallets.len() }));
         }
     }
@@ -381,6 +387,11 @@ fn told_settings(
         Err(error) => return Ok(refused_settings(&error)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn prepared_and_served(config: Config, migrate: bool) -> anyhow::Result<()> {
+    prepare(&config, &Clock::System, migrate).await?;
+    Ok(serve(config, Clock::System).await?)
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<Vec<&'static str>> {

@@ -195,6 +195,8 @@ codes! {
     NoWallet = "no_wallet", CONFLICT;
     /// Not a configured hardware wallet that a policy lists.
     NoHardwareWallet = "no_hardware_wallet", UNPROCESSABLE_ENTITY;
+    /// The wallet belongs to another partner and pays its withdrawals only.
+    ForeignWallet = "foreign_wallet", UNPROCESSABLE_ENTITY;
     /// The hardware wallet's batch cannot take this step.
     Hardware = "hardware", CONFLICT;
     /// The signer is suspended.
@@ -283,6 +285,8 @@ codes! {
     // Our side.
     /// Our fault; the cause is in our log under the request's id.
     Internal = "internal", INTERNAL_SERVER_ERROR;
+    /// The books are in doubt: nothing leaves until a person has looked.
+    Frozen = "frozen", SERVICE_UNAVAILABLE retryable;
     /// A dependency is away, and nothing was changed.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE retryable;
     /// It took too long and may still take effect: repeat it with the same idempotency key.

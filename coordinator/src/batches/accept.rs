@@ -15,6 +15,7 @@ use crate::chain::TxId;
 use crate::db::Db;
 use crate::ledger::Unit;
 use crate::pairing::{self, head};
+use crate::people::Reach;
 use crate::withdrawals::{self, AttemptState, attempts, queue};
 use airlock_shared::approval;
 use airlock_shared::batch::Content;
@@ -56,14 +57,19 @@ pub struct Judged {
     pub why: String,
 }
 
-/// Judges every reply of every document, in order.
-pub async fn accept(app: &App, documents: Vec<Vec<u8>>, by: &By) -> Result<Vec<Judged>, BatchError> {
+/// Judges every reply of every document, in order. A batch out of reach is one that we do not know.
+pub async fn accept(
+    app: &App,
+    documents: Vec<Vec<u8>>,
+    reach: &Reach,
+    by: &By,
+) -> Result<Vec<Judged>, BatchError> {
     // A document that cannot be read refuses the whole upload before anything of it counts.
     let read =
         documents.iter().map(|bytes| document::read::<Replies>(bytes)).collect::<Result<Vec<_>, _>>()?;
     let mut judged = Vec::new();
     for reply in read.into_iter().flat_map(|replies| replies.replies) {
-        let one = judge(app, reply, by).await?;
+        let one = judge(app, reply, reach, by).await?;
         if matches!(one.verdict, Verdict::Rejected) {
             rejected(app, by, &one).await?;
         }
@@ -72,17 +78,17 @@ pub async fn accept(app: &App, documents: Vec<Vec<u8>>, by: &By) -> Result<Vec<J
     Ok(judged)
 }
 
-async fn judge(app: &App, reply: Reply, by: &By) -> Result<Judged, BatchError> {
+async fn judge(app: &App, reply: Reply, reach: &Reach, by: &By) -> Result<Judged, BatchError> {
     let content = reply.receipt.content.to_string();
     let found = {
         let mut db = app.db.reader().await?;
         store::of_content(&mut db, &reply.receipt.content).await?
     };
-    let Some(batch) = found else {
+    let Some(batch) = found.filter(|batch| reach.covers_partner(&batch.partner)) else {
         let why = "no batch with this content was made here".to_owned();
         return Ok(Judged { content, batch: None, verdict: Verdict::Rejected, why });
     };
-    let id = batch.id.clone();
+    let (id, partner) = (batch.id.clone(), batch.partner.clone());
     let judged = |verdict, why| Judged { content, batch: Some(id), verdict, why };
     let signed = match examine(app, &batch, &reply).await? {
         Examined::Signed(signed) => Some(signed),
@@ -100,7 +106,7 @@ async fn judge(app: &App, reply: Reply, by: &By) -> Result<Judged, BatchError> {
             Ok(judged(Verdict::Rejected, error.to_string()))
         }
         Err(BatchError::TooLate { batch, why }) => {
-            raise(app, "batch.late_signatures", &batch, &why).await?;
+            raise(app, &partner, "batch.late_signatures", &batch, &why).await?;
             Ok(judged(Verdict::Rejected, why))
         }
         Err(error) => Err(error),
@@ -173,7 +179,7 @@ async fn compare_with_known(
     match combiner::combine(known.to_vec(), vec![reply.clone()]) {
         Err(conflict) => {
             let why = conflict.to_string();
-            raise(app, "batch.conflicting_reply", &batch.id, &why).await?;
+            raise(app, &batch.partner, "batch.conflicting_reply", &batch.id, &why).await?;
             Ok(Some(Examined::Ended(Verdict::Rejected, why)))
         }
         Ok(_) if known.iter().any(|one| one.receipt.signer() == signer) => {
@@ -196,13 +202,19 @@ async fn rejected(app: &App, by: &By, judged: &Judged) -> Result<(), BatchError>
         .await
 }
 
-async fn raise(app: &App, kind: &'static str, subject: &str, what: &str) -> Result<(), BatchError> {
-    let (subject, what) = (subject.to_owned(), what.to_owned());
+async fn raise(
+    app: &App,
+    partner: &str,
+    kind: &'static str,
+    subject: &str,
+    what: &str,
+) -> Result<(), BatchError> {
+    let (partner, subject, what) = (partner.to_owned(), subject.to_owned(), what.to_owned());
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                Ok(alerts::raise(unit.db(), kind, &subject, &what, now).await?)
+                Ok(alerts::raise_for(unit.db(), &partner, kind, &subject, &what, now).await?)
             })
         })
         .await
@@ -250,7 +262,7 @@ async fn take(
         None if dropped => {}
         None => drop(batch.state.next(Event::Refuse)?),
     }
-    if let Some(error) = extend_journal(unit, &reply.receipt).await? {
+    if let Some(error) = extend_journal(unit, &batch.partner, &reply.receipt).await? {
         return Ok((Verdict::SignerSuspended, error.to_string()));
     }
     let now = unit.now();
@@ -314,7 +326,11 @@ fn refusal_of(receipt: &Receipt) -> String {
 }
 
 /// Records what the receipt adds to the signer's journal; if it does not extend it, suspends the signer and says why.
-async fn extend_journal(unit: &mut Unit, receipt: &Receipt) -> Result<Option<head::HeadError>, BatchError> {
+async fn extend_journal(
+    unit: &mut Unit,
+    partner: &str,
+    receipt: &Receipt,
+) -> Result<Option<head::HeadError>, BatchError> {
     let (signer, now) = (receipt.signer(), unit.now());
     let known = known_heads(unit.db(), receipt).await?;
     match head::extend(&known, receipt) {
@@ -325,7 +341,7 @@ async fn extend_journal(unit: &mut Unit, receipt: &Receipt) -> Result<Option<hea
         Err(error) => {
             pairing::store::suspend(unit.db(), &signer, now).await?;
             let what = format!("{error}; nothing is exported to it or taken from it any more");
-            alerts::raise(unit.db(), "signer.suspended", &signer.to_string(), &what, now).await?;
+            alerts::raise_for(unit.db(), partner, "signer.suspended", &signer.to_string(), &what, now).await?;
             Ok(Some(error))
         }
     }

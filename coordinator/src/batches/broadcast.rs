@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::chain::{AnswerClass, BroadcastAnswer, Providers, View};
 use crate::clock::UnixMillis;
 use crate::energy;
+use crate::freeze;
 use crate::withdrawals::attempts::{self, Attempt, Bound};
 use crate::withdrawals::{self, AttemptState};
 use airlock_shared::{Address, Family, Network};
@@ -31,11 +32,16 @@ const SENDS_PER_STEP: usize = 500;
 /// Sends what is due on `network`; how many transactions.
 pub async fn step(app: &App, network: Network) -> Result<usize, BatchError> {
     let providers = app.chains.of(network).ok_or(BatchError::Network(network))?;
-    let batches = store::under_way(&mut *app.db.reader().await?, network).await?;
+    let (batches, frozen) = {
+        let mut db = app.db.reader().await?;
+        (store::under_way(&mut db, network).await?, alerts::any_open(&mut db, freeze::KIND).await?)
+    };
     let mut mined = Mined { providers, next: BTreeMap::new() };
     let mut sent = 0;
     for batch in batches {
-        if !earlier_are_out(app, &batch).await? {
+        // What has begun goes on, because the rest of it may be out already; while the books are in doubt nothing begins.
+        let waits = frozen && batch.state == State::Signed;
+        if waits || !earlier_are_out(app, &batch).await? {
             continue;
         }
         let batch = if batch.state == State::Signed { begin(app, batch).await? } else { batch };
@@ -181,7 +187,8 @@ async fn send(app: &App, providers: &Providers, attempt: &Attempt) -> Result<(),
                     attempts::step(unit.db(), &attempt.id, attempt.state, to, now).await?;
                 }
                 if let Some(text) = poison {
-                    alerts::raise(unit.db(), "attempt.poison", &attempt.id, &text, now).await?;
+                    let partner = store::get(unit.db(), &attempt.batch_id).await?.partner;
+                    alerts::raise_for(unit.db(), &partner, "attempt.poison", &attempt.id, &text, now).await?;
                 }
                 let paid = withdrawals::store::find(unit.db(), &attempt.withdrawal_id).await?;
                 let waits = paid.is_some_and(|row| row.state == withdrawals::State::Broadcasting);

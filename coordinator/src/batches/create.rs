@@ -13,9 +13,11 @@ use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::config::{NetworkConfig, TokenConfig};
 use crate::db::{Db, random_id};
+use crate::freeze;
 use crate::ledger::{AssetCode, Unit};
 use crate::pairing::store::{Signer, WalletRow};
 use crate::pairing::{self};
+use crate::people::HOUSE;
 use crate::withdrawals::attempts::{self, Attempt, Bound, InFlight};
 use crate::withdrawals::{AttemptState, Withdrawal, queue};
 use airlock_shared::batch::{
@@ -46,6 +48,8 @@ pub struct Request {
     pub asset: AssetCode,
     /// At most so many items, besides the configured and the policy's limit.
     pub items_max: Option<usize>,
+    /// Whose wallets pay, and with them whose withdrawals are paid (P8).
+    pub partner: String,
     /// The hardware wallet that pays, by its address; otherwise the hot wallet does.
     pub hardware: Option<Address>,
 }
@@ -77,7 +81,7 @@ pub async fn create(app: &App, request: &Request, operator: &str, by: &By) -> Re
         .clone();
     let (payer, due, mut left_out, in_flight) = {
         let mut db = app.db.reader().await?;
-        let payer = payer(&mut db, &network, request.hardware).await?;
+        let payer = payer(&mut db, &network, &request.partner, request.hardware).await?;
         let limit = items_max(app, request, &payer.policy);
         let (due, left_out) = due(&mut db, request, payer.wallet, limit).await?;
         // Read before the balance: what becomes final in between may be counted twice, never forgotten.
@@ -91,7 +95,8 @@ pub async fn create(app: &App, request: &Request, operator: &str, by: &By) -> Re
     let asked = terms::ask(providers, &network, &token, payer.wallet.address, &due).await?;
     let lifetime = lifetime(app, &network, &payer.policy);
     let by = by.clone();
-    let draft = Draft { creator, by, network, token, payer, asked, in_flight, lifetime, taken: due };
+    let partner = request.partner.clone();
+    let draft = Draft { partner, creator, by, network, token, payer, asked, in_flight, lifetime, taken: due };
     match app.writer.commit(move |unit| Box::pin(async move { draft.write(unit).await })).await {
         Ok((batch, more)) => {
             left_out.extend(more);
@@ -124,16 +129,51 @@ fn lifetime(app: &App, network: &NetworkConfig, policy: &SignedPolicy) -> Durati
 }
 
 /// The wallet that pays on a network, with the signer under whose policy it stands and the policy believed to be in force.
-async fn payer(db: &mut Db, network: &NetworkConfig, hardware: Option<Address>) -> Result<Payer, BatchError> {
+async fn payer(
+    db: &mut Db,
+    network: &NetworkConfig,
+    partner: &str,
+    hardware: Option<Address>,
+) -> Result<Payer, BatchError> {
     match hardware {
-        Some(address) => hardware_payer(db, network, address).await,
-        None => hot_payer(db, network).await,
+        Some(address) => hardware_payer(db, network, partner, address).await,
+        None => hot_payer(db, network, partner).await,
     }
+}
+
+/// Whose withdrawals a partner's wallets pay: its own alone. The house's wallets pay everybody's who has no signer of its own.
+struct Payees {
+    partner: String,
+    with_signers: BTreeSet<String>,
+}
+
+impl Payees {
+    async fn of(db: &mut Db, partner: &str) -> Result<Self, BatchError> {
+        // A suspended signer still makes its partner one that is paid from its own wallets only.
+        let signers = pairing::store::signers(db).await?;
+        let with_signers = signers.into_iter().map(|signer| signer.partner).filter(|one| one != HOUSE);
+        Ok(Self { partner: partner.to_owned(), with_signers: with_signers.collect() })
+    }
+
+    fn include(&self, partner: &str) -> bool {
+        if self.partner == HOUSE { !self.with_signers.contains(partner) } else { self.partner == partner }
+    }
+}
+
+/// Why a withdrawal of another payee waits.
+fn other_payee(withdrawal: Withdrawal) -> LeftOut {
+    let why = format!("partner {} is paid from its own wallets only", withdrawal.partner);
+    LeftOut { withdrawal: withdrawal.id, why }
 }
 
 /// A hardware wallet pays if a signer's newest policy marks it, and if the books know it: it is one of the configured
 /// wallets.
-async fn hardware_payer(db: &mut Db, network: &NetworkConfig, address: Address) -> Result<Payer, BatchError> {
+async fn hardware_payer(
+    db: &mut Db,
+    network: &NetworkConfig,
+    partner: &str,
+    address: Address,
+) -> Result<Payer, BatchError> {
     let unknown = || BatchError::NoHardware { wallet: address };
     if !network.wallets.iter().any(|ours| ours.address == address && ours.role == Role::Hardware) {
         return Err(unknown());
@@ -145,6 +185,10 @@ async fn hardware_payer(db: &mut Db, network: &NetworkConfig, address: Address) 
         if let Some(Wallet { role, index, address }) =
             listed.into_iter().find(|wallet| wallet.role == Role::Hardware && wallet.address == address)
         {
+            if signer.partner != partner {
+                let (owner, partner) = (signer.partner, partner.to_owned());
+                return Err(BatchError::ForeignWallet { wallet: address, owner, partner });
+            }
             let wallet = WalletRow { address, role, index, signer: signer.identity };
             return Ok(Payer { wallet, signer, policy });
         }
@@ -152,8 +196,9 @@ async fn hardware_payer(db: &mut Db, network: &NetworkConfig, address: Address) 
     Err(unknown())
 }
 
-async fn hot_payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchError> {
-    let signers = pairing::store::signers(db).await?;
+async fn hot_payer(db: &mut Db, network: &NetworkConfig, partner: &str) -> Result<Payer, BatchError> {
+    let mut signers = pairing::store::signers(db).await?;
+    signers.retain(|signer| signer.partner == partner);
     let imported = pairing::store::wallets(db, network.network, Role::Hot).await?;
     let configured = network.wallets.iter().filter(|wallet| wallet.role == Role::Hot);
     let configured = configured.filter_map(|wallet| {
@@ -163,6 +208,7 @@ async fn hot_payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchE
     });
     let wallet = imported
         .into_iter()
+        .filter(|wallet| signers.iter().any(|signer| signer.identity == wallet.signer))
         .chain(configured)
         .next()
         .ok_or(BatchError::NoWallet { network: network.network })?;
@@ -177,6 +223,17 @@ async fn hot_payer(db: &mut Db, network: &NetworkConfig) -> Result<Payer, BatchE
         .await?
         .ok_or_else(|| BatchError::NoPolicy { signer: signer.identity.to_string() })?;
     Ok(Payer { wallet, signer, policy })
+}
+
+/// The withdrawal that has waited longest for this partner's wallets.
+pub async fn oldest_due(
+    db: &mut Db,
+    network: Network,
+    partner: &str,
+) -> Result<Option<Withdrawal>, BatchError> {
+    let payees = Payees::of(db, partner).await?;
+    let (due, _) = queue::due_of(db, network, 100, |partner| payees.include(partner)).await?;
+    Ok(due.into_iter().next())
 }
 
 /// What is due of the asset, in the queue's order. What was signed for before waits for a person, and so does what left
@@ -196,8 +253,14 @@ async fn due(
     }
     let signed_before: BTreeSet<String> =
         attempts::signed_before(db, request.network).await?.into_iter().collect();
-    let queued = queue::due(db, request.network, MAX_ITEMS as i64).await?;
+    let payees = Payees::of(db, &request.partner).await?;
+    let (queued, others) =
+        queue::due_of(db, request.network, MAX_ITEMS, |partner| payees.include(partner)).await?;
     let (mut due, mut left_out) = (Vec::new(), Vec::new());
+    if request.partner == HOUSE {
+        // A partner is not told of others.
+        left_out.extend(others.into_iter().filter(|other| other.asset == request.asset).map(other_payee));
+    }
     for withdrawal in queued.into_iter().filter(|withdrawal| withdrawal.asset == request.asset) {
         if signed_before.contains(&withdrawal.id) {
             let why = "it was signed before and waits for a person".to_owned();
@@ -283,6 +346,7 @@ fn affordable(
 
 /// Everything the commit needs.
 struct Draft {
+    partner: String,
     creator: PersonId,
     by: By,
     network: Arc<NetworkConfig>,
@@ -297,6 +361,7 @@ struct Draft {
 impl Draft {
     /// Inside the writer's commit: freezes what is still due, and writes all of it.
     async fn write(mut self, unit: &mut Unit) -> Result<(Batch, Vec<LeftOut>), BatchError> {
+        freeze::ensure_none(unit.db()).await?;
         let mut gone = self.still_payable(unit.db()).await?;
         let who = format!("person:{}", self.creator);
         let mut random = [0; 16];
@@ -325,18 +390,21 @@ impl Draft {
     async fn still_payable(&mut self, db: &mut Db) -> Result<Vec<LeftOut>, BatchError> {
         let wallet = self.payer.wallet;
         let hardware = Some(wallet.address).filter(|_| wallet.role == Role::Hardware);
-        let payer = payer(db, &self.network, hardware).await?;
+        let payer = payer(db, &self.network, &self.partner, hardware).await?;
         if payer.wallet != self.payer.wallet || payer.policy != self.payer.policy {
             return Err(BatchError::Bundle {
                 why: "wallet or policy changed meanwhile, ask again".to_owned(),
             });
         }
+        let payees = Payees::of(db, &self.partner).await?;
         let mut gone = Vec::new();
         let mut kept = Vec::with_capacity(self.taken.len());
         for (withdrawal, quote) in std::mem::take(&mut self.taken).into_iter().zip(self.asked.quotes.clone())
         {
             let now = crate::withdrawals::store::find(db, &withdrawal.id).await?;
             match now.filter(|now| now.state == withdrawal.state && now.revision == withdrawal.revision) {
+                // Its partner may have paired a signer meanwhile.
+                Some(now) if !payees.include(&now.partner) => gone.push(other_payee(now)),
                 Some(now) => kept.push((now, quote)),
                 None => {
                     let why = "it changed while the chain was asked".to_owned();
@@ -504,6 +572,7 @@ impl Draft {
         let content = &created.content;
         Ok(Batch {
             id: id.to_string(),
+            partner: self.payer.signer.partner.clone(),
             kind: content.kind,
             network: content.network,
             asset: self.token.asset.clone(),

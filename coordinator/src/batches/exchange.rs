@@ -10,6 +10,7 @@ use super::{BatchError, approve, hardware};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::db::{Db, random_id};
+use crate::freeze;
 use crate::ledger::Unit;
 use crate::pairing::{self, CoordinatorKey};
 use crate::withdrawals::{self, AttemptState, attempts};
@@ -38,6 +39,7 @@ pub async fn seal(app: &App, batches: Vec<String>, by: &By) -> Result<SealedBund
                 if let Some(known) = sealed_before(unit.db(), &batches).await? {
                     return Ok(known);
                 }
+                freeze::ensure_none(unit.db()).await?;
                 let mut rows = Vec::with_capacity(batches.len());
                 let mut envelopes = Vec::with_capacity(batches.len());
                 let now = unit.now();

@@ -23,6 +23,8 @@ use airlock_shared::{Address, Digest, Network};
 pub struct Signer {
     /// Its identity.
     pub identity: Identity,
+    /// Whose: its wallets pay this partner's withdrawals only.
+    pub partner: String,
     /// How batches name its vault.
     pub fingerprint: [u8; 4],
     /// What it introduced itself with.
@@ -75,12 +77,13 @@ pub fn from_stored<D: Document>(stored: &str) -> Result<D, LedgerError> {
 pub async fn insert_signer(
     db: &mut Db,
     introduction: &Introduction,
+    partner: &str,
     by: &str,
     now: UnixMillis,
 ) -> Result<bool, PairingError> {
     let done = sqlx::query(
-        "insert into signers (identity, fingerprint, name, introduction, state, paired_by, made_at, changed_at) \
-         values ($1, $2, $3, $4, 'active', $5, $6, $6) on conflict do nothing",
+        "insert into signers (identity, fingerprint, name, introduction, state, paired_by, made_at, changed_at, \
+         partner_id) values ($1, $2, $3, $4, 'active', $5, $6, $6, $7) on conflict do nothing",
     )
     .bind(introduction.identity.to_string())
     .bind(hex::encode(introduction.identity.fingerprint()))
@@ -88,6 +91,7 @@ pub async fn insert_signer(
     .bind(to_stored(introduction))
     .bind(by)
     .bind(now)
+    .bind(partner)
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -95,8 +99,8 @@ pub async fn insert_signer(
 
 /// Every signer, oldest first.
 pub async fn signers(db: &mut Db) -> Result<Vec<Signer>, PairingError> {
-    let rows: Vec<(String, String, Option<i64>)> =
-        sqlx::query_as("select introduction, state, head_sequence from signers order by made_at, identity")
+    let rows: Vec<SignerColumns> =
+        sqlx::query_as("select introduction, state, head_sequence, partner_id from signers order by made_at, identity")
             .fetch_all(db)
             .await?;
     rows.into_iter().map(read_signer).collect()
@@ -104,19 +108,22 @@ pub async fn signers(db: &mut Db) -> Result<Vec<Signer>, PairingError> {
 
 /// One signer.
 pub async fn signer(db: &mut Db, identity: &Identity) -> Result<Option<Signer>, PairingError> {
-    let row: Option<(String, String, Option<i64>)> =
-        sqlx::query_as("select introduction, state, head_sequence from signers where identity = $1")
+    let row: Option<SignerColumns> =
+        sqlx::query_as("select introduction, state, head_sequence, partner_id from signers where identity = $1")
             .bind(identity.to_string())
             .fetch_optional(db)
             .await?;
     row.map(read_signer).transpose()
 }
 
-fn read_signer(row: (String, String, Option<i64>)) -> Result<Signer, PairingError> {
-    let (introduction, state, head_sequence) = row;
+type SignerColumns = (String, String, Option<i64>, String);
+
+fn read_signer(row: SignerColumns) -> Result<Signer, PairingError> {
+    let (introduction, state, head_sequence, partner) = row;
     let introduction: Introduction = from_stored(&introduction)?;
     Ok(Signer {
         identity: introduction.identity,
+        partner,
         fingerprint: introduction.identity.fingerprint(),
         introduction,
         active: state == "active",

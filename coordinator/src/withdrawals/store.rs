@@ -153,12 +153,14 @@ pub async fn queued_on(
     db: &mut Db,
     network: Network,
     limit: i64,
+    offset: i64,
 ) -> Result<Vec<Withdrawal>, WithdrawalError> {
     let rows = sqlx::query(columns!(
-        "where state in ('queued', 'wallet_funded') and network = $1 order by made_at, item_id limit $2"
+        "where state in ('queued', 'wallet_funded') and network = $1 order by made_at, item_id limit $2 offset $3"
     ))
     .bind(network.to_string())
     .bind(limit)
+    .bind(offset)
     .fetch_all(db)
     .await?;
     rows.iter().map(read).collect()

@@ -199,12 +199,13 @@ fn judge(asked: &[Request], ur: &Ur, now: u64) -> (Option<String>, Result<Signed
 }
 
 async fn late(app: &App, batch: &Batch, why: &str) -> Result<(), BatchError> {
+    let partner = batch.partner.clone();
     let (subject, why) = (batch.id.clone(), format!("{why}; the signature is good and may be on chain"));
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                Ok(alerts::raise(unit.db(), "batch.late_signatures", &subject, &why, now).await?)
+                Ok(alerts::raise_for(unit.db(), &partner, "batch.late_signatures", &subject, &why, now).await?)
             })
         })
         .await
@@ -273,7 +274,7 @@ impl Work {
                 return Ok(("stored", format!("item {item}, transaction {transaction} is signed")));
             }
         };
-        alerts::raise(unit.db(), kind, &batch.id, &why, now).await?;
+        alerts::raise_for(unit.db(), &batch.partner, kind, &batch.id, &why, now).await?;
         Ok(("rejected", why))
     }
 

@@ -3,6 +3,7 @@
 //! Alerts are made by whoever notices (`crate::alerts`); here operators list and close them.
 
 use super::make::Why;
+use super::show::own_partner;
 use crate::alerts;
 use crate::api::page::{self, Cursor, Limit};
 use crate::api::texts::Moment;
@@ -47,6 +48,8 @@ struct AlertPage {
 #[derive(Serialize, ToSchema)]
 struct AlertShown {
     id: String,
+    /// Whose people see it beside the house's.
+    partner: String,
     /// What kind, such as `signer.suspended`.
     kind: String,
     /// The id of what it is about.
@@ -76,12 +79,13 @@ async fn list_alerts(
     caller: Caller,
     Query(query): Query<AlertsListed>,
 ) -> Result<Json<AlertPage>, ApiError> {
-    caller.house(Permission::SeeOperations)?;
+    let partner = own_partner(caller.may(Permission::SeeOperations)?);
     let before = query.before.as_ref().map(Cursor::key);
-    let mut rows = alerts::open_of(&mut *app.db.reader().await?, "", before, query.limit.and_one()).await?;
+    let mut rows = alerts::open_of(&mut *app.db.reader().await?, &partner, before, query.limit.and_one()).await?;
     let next = page::cut(&mut rows, query.limit, |row| (row.made_at_ms, &row.id));
-    let shown = |alerts::Alert { id, partner: _, kind, subject, what, state, made_at_ms }| AlertShown {
+    let shown = |alerts::Alert { id, partner, kind, subject, what, state, made_at_ms }| AlertShown {
         id,
+        partner,
         kind,
         subject,
         what,
@@ -103,14 +107,14 @@ async fn close_alert(
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<AlertClosed>, ApiError> {
-    caller.house(Permission::RunBatches)?;
+    let partner = own_partner(caller.may(Permission::RunBatches)?);
     body.check()?;
     let alert = id.clone();
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if !alerts::close(unit.db(), &alert, now).await? {
+                if !alerts::close_of(unit.db(), &partner, &alert, now).await? {
                     return Err(ApiError::not_found("open alert"));
                 }
                 let (before, after) =

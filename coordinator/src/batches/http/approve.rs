@@ -35,9 +35,9 @@ pub(super) fn router() -> OpenApiRouter<App> {
 }
 
 async fn request_of(app: &App, caller: &Caller, id: &str) -> Result<impl Document + use<>, ApiError> {
-    caller.house(Permission::SeeOperations)?;
+    let reach = caller.may(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, id).await?;
+    let batch = store::within(&mut db, &reach, id).await?;
     Ok(approve::request(&mut db, &batch).await?)
 }
 
@@ -93,7 +93,8 @@ async fn approve_batch(
     Path(id): Path<String>,
     parts: Parts,
 ) -> Result<Json<BatchApproved>, ApiError> {
-    caller.house(Permission::ApproveWithdrawal)?;
+    let reach = caller.may(Permission::ApproveWithdrawal)?;
+    store::within(&mut *app.db.reader().await?, &reach, &id).await?;
     let documents = parts.documents(ApprovalReply::KIND).await?;
     let approvals = approve::accept(&app, &id, documents, &by).await?;
     Ok(Json(approved(&app, &id, &approvals).await?))
@@ -152,9 +153,9 @@ async fn passkey_options(
     Path(id): Path<String>,
     Query(query): Query<OfPerson>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.house(Permission::ApproveWithdrawal)?;
+    let reach = caller.may(Permission::ApproveWithdrawal)?;
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, &id).await?;
+    let batch = store::within(&mut db, &reach, &id).await?;
     let options = passkey::options(&mut db, &batch, &query.person).await?;
     Ok(Json(options.ok_or_else(|| ApiError::not_found("passkey of this person in the batch's policy"))?))
 }
@@ -171,8 +172,8 @@ async fn approve_by_passkey(
     Path(id): Path<String>,
     Body(body): Body<PasskeyApproval>,
 ) -> Result<Json<BatchApproved>, ApiError> {
-    caller.house(Permission::ApproveWithdrawal)?;
-    let batch = store::get(&mut *app.db.reader().await?, &id).await?;
+    let reach = caller.may(Permission::ApproveWithdrawal)?;
+    let batch = store::within(&mut *app.db.reader().await?, &reach, &id).await?;
     let replies = vec![body.reply(&batch)?];
     let approvals = approve::accept_replies(&app, &id, replies, &by).await?;
     Ok(Json(approved(&app, &id, &approvals).await?))

@@ -46,9 +46,9 @@ async fn hardware_requests(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<HardwareRequests>, ApiError> {
-    caller.house(Permission::RunBatches)?;
+    let reach = caller.may(Permission::RunBatches)?;
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, &id).await?;
+    let batch = store::within(&mut db, &reach, &id).await?;
     let (content, requests) = hardware::requests(&mut db, &batch).await?;
     let shown = requests.iter().map(|one| one.shown(&content)).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(HardwareRequests {
@@ -71,7 +71,7 @@ async fn hardware_picture(
     Path((id, item, file)): Path<(String, usize, String)>,
     Query(size): Query<Size>,
 ) -> Result<Response, ApiError> {
-    caller.house(Permission::RunBatches)?;
+    let reach = caller.may(Permission::RunBatches)?;
     let (number, kind) = match file.rsplit_once('.') {
         Some((number, "png")) => (number, hardware::PictureKind::Png),
         Some((number, "gif")) => (number, hardware::PictureKind::Gif),
@@ -80,7 +80,7 @@ async fn hardware_picture(
     let number: usize = number.parse().map_err(|_| ApiError::not_found("request"))?;
     let requests = {
         let mut db = app.db.reader().await?;
-        let batch = store::get(&mut db, &id).await?;
+        let batch = store::within(&mut db, &reach, &id).await?;
         hardware::requests(&mut db, &batch).await?.1
     };
     let found = requests.into_iter().find(|one| (one.item, one.transaction) == (item, number));
@@ -109,6 +109,7 @@ async fn hardware_replies(
     Path(id): Path<String>,
     Parts(parts): Parts,
 ) -> Result<Json<Came>, ApiError> {
-    caller.house(Permission::RunBatches)?;
+    let reach = caller.may(Permission::RunBatches)?;
+    store::within(&mut *app.db.reader().await?, &reach, &id).await?;
     Ok(Json(hardware::accept(&app, &id, parts, &by).await?))
 }

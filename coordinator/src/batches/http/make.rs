@@ -8,10 +8,9 @@ use crate::api::{ApiError, Body, Code};
 use crate::app::App;
 use crate::audit::By;
 use crate::batches::create::{self, Request as CreateRequest};
-use crate::batches::{BatchError, LeftOut, close};
+use crate::batches::{BatchError, LeftOut, close, store};
 use crate::ledger::AssetCode;
-use crate::people::{Caller, Permission};
-use crate::withdrawals::queue;
+use crate::people::{Caller, HOUSE, Permission, Reach};
 use airlock_shared::{Address, Network};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -43,6 +42,8 @@ struct BatchWanted {
     /// The hardware wallet that pays; by default the hot wallet does.
     #[schema(value_type = Option<AddressText>)]
     hardware: Option<String>,
+    /// Whose wallets pay, and with them whose withdrawals are paid. A partner's people mean their own; by default the house.
+    partner: Option<String>,
 }
 
 /// A batch, and what was due but left out of it.
@@ -65,26 +66,38 @@ async fn make(
     by: By,
     Body(body): Body<BatchWanted>,
 ) -> Result<Response, ApiError> {
-    let operator = caller.house(Permission::RunBatches)?;
+    let partner = match (caller.may(Permission::RunBatches)?, body.partner) {
+        (Reach::Partner(own), None) => own,
+        (Reach::All, named) => named.unwrap_or_else(|| HOUSE.to_owned()),
+        (reach, Some(named)) if reach.covers_partner(&named) => named,
+        _ => return Err(ApiError::not_found("partner")),
+    };
     if body.kind.as_deref().is_some_and(|kind| kind != "withdrawal") {
         return Err(ApiError::new(Code::UnknownKind, "only withdrawal batches are made here"));
     }
     let asset = match body.asset {
         Some(asset) => asset,
-        None => oldest_asset(&app, body.network).await?,
+        None => oldest_asset(&app, body.network, &partner).await?,
     };
     let address = body.hardware.map(|text| Address::parse(body.network, &text)).transpose();
     let hardware = address.map_err(|error| ApiError::new(Code::BadAddress, format!("hardware: {error}")))?;
-    let request = CreateRequest { network: body.network, asset, items_max: body.max_items, hardware };
-    let made = create::create(&app, &request, operator, &by).await?;
+    let (network, items_max) = (body.network, body.max_items);
+    let request = CreateRequest { network, asset, items_max, partner, hardware };
+    let made = match create::create(&app, &request, caller.id(), &by).await {
+        // A partner is not told whose a foreign wallet is.
+        Err(BatchError::ForeignWallet { wallet, .. }) if !caller.is_house() => {
+            Err(BatchError::NoHardware { wallet })
+        }
+        made => made,
+    }?;
     let mut db = app.db.reader().await?;
     let batch = shown(&app, &mut db, &made.batch).await?;
     Ok((StatusCode::CREATED, Json(BatchMade { batch, left_out: made.left_out })).into_response())
 }
 
 /// The asset that has waited longest on a network.
-async fn oldest_asset(app: &App, network: Network) -> Result<AssetCode, ApiError> {
-    let oldest = queue::due(&mut *app.db.reader().await?, network, 1).await?;
+async fn oldest_asset(app: &App, network: Network, partner: &str) -> Result<AssetCode, ApiError> {
+    let oldest = create::oldest_due(&mut *app.db.reader().await?, network, partner).await?;
     let nothing = || BatchError::NothingDue { left_out: Vec::<LeftOut>::new() };
     Ok(oldest.into_iter().next().ok_or_else(nothing)?.asset)
 }
@@ -125,8 +138,9 @@ async fn abandon(
     Path(id): Path<String>,
     Body(body): Body<Why>,
 ) -> Result<Json<BatchSummary>, ApiError> {
-    caller.house(Permission::RunBatches)?;
+    let reach = caller.may(Permission::RunBatches)?;
     body.check()?;
+    store::within(&mut *app.db.reader().await?, &reach, &id).await?;
     let batch = close::abandon(&app, &id, &by, &body.why).await?;
     Ok(Json(summary(&app, &batch)?))
 }

@@ -12,7 +12,7 @@ use crate::batches::store::{self, Batch, Transition};
 use crate::batches::{self, approve, file};
 use crate::db::Db;
 use crate::ledger::AssetCode;
-use crate::people::{Caller, Permission};
+use crate::people::{Caller, Permission, Reach};
 use crate::withdrawals::attempts;
 use airlock_shared::words;
 use airlock_shared::{BaseUnits, Network};
@@ -28,6 +28,14 @@ use utoipa_axum::routes;
 /// Looking at batches.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list)).routes(routes!(show)).routes(routes!(signed_batch))
+}
+
+/// The partner to whom a list is narrowed; empty for the house.
+pub(super) fn own_partner(reach: Reach) -> String {
+    match reach {
+        Reach::All => String::new(),
+        Reach::Partner(own) | Reach::User { partner: own, .. } => own,
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -61,14 +69,14 @@ async fn list(
     caller: Caller,
     Query(query): Query<Listed>,
 ) -> Result<Json<BatchPage>, ApiError> {
-    caller.house(Permission::SeeOperations)?;
+    let partner = own_partner(caller.may(Permission::SeeOperations)?);
     let state = query.state.unwrap_or_default();
     if !state.is_empty() && batches::State::from_name(&state).is_none() {
         return Err(ApiError::new(Code::BadQuery, "state: no such state"));
     }
     let mut db = app.db.reader().await?;
     let before = query.before.as_ref().map(Cursor::key);
-    let mut rows = store::list(&mut db, "", &state, before, query.limit.and_one()).await?;
+    let mut rows = store::list(&mut db, &partner, &state, before, query.limit.and_one()).await?;
     let next = page::cut(&mut rows, query.limit, |row| (row.made_at, &row.id));
     let batches = rows.iter().map(|row| summary(&app, row)).collect::<Result<_, _>>()?;
     Ok(Json(BatchPage { batches, next }))
@@ -83,9 +91,9 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<BatchShown>, ApiError> {
-    caller.house(Permission::SeeOperations)?;
+    let reach = caller.may(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, &id).await?;
+    let batch = store::within(&mut db, &reach, &id).await?;
     Ok(Json(shown(&app, &mut db, &batch).await?))
 }
 
@@ -93,6 +101,8 @@ async fn show(
 #[derive(Serialize, ToSchema)]
 pub(super) struct BatchSummary {
     id: String,
+    /// Whose withdrawals it pays.
+    partner: String,
     /// What it does, such as `withdrawal`.
     kind: &'static str,
     #[schema(value_type = NetworkName)]
@@ -191,6 +201,7 @@ pub(super) fn summary(app: &App, batch: &Batch) -> Result<BatchSummary, ApiError
     let scale = app.config.assets.scale(&batch.asset, batch.network).map_err(ApiError::internal)?;
     Ok(BatchSummary {
         id: batch.id.clone(),
+        partner: batch.partner.clone(),
         kind: batch.kind.word(),
         network: batch.network,
         asset: batch.asset.clone(),
@@ -277,8 +288,8 @@ async fn signed_batch(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    caller.house(Permission::SeeOperations)?;
+    let reach = caller.may(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
-    let batch = store::get(&mut db, &id).await?;
+    let batch = store::within(&mut db, &reach, &id).await?;
     Ok(json_document(&file::signed_batch(&mut db, &batch).await?))
 }

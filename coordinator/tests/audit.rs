@@ -53,8 +53,18 @@ struct Story {
 
 /// Names of fields whose values are secrets.
 const SECRET_FIELDS: [&str; 12] = [
-    "access_token", "refresh_token", "secret", "uri", "invitation", "challenge", "recovery_codes", "password", "present", "new",
-    "code", "recovery_code",
+    "access_token",
+    "refresh_token",
+    "secret",
+    "uri",
+    "invitation",
+    "challenge",
+    "recovery_codes",
+    "password",
+    "present",
+    "new",
+    "code",
+    "recovery_code",
 ];
 
 fn secrets_in(value: &Value, into: &mut BTreeSet<String>, inside: bool) {
@@ -79,8 +89,11 @@ impl Story {
 
     /// A change by somebody of the stage. `route` is the path as the API's description spells it.
     async fn by(&self, who: &Who, route: &str, path: &str, body: Option<Value>) -> Value {
-        let once = matches!(route, "POST /v1/transfers" | "POST /v1/withdrawals" | "POST /v1/treasury/opening-capital")
-            .then(|| airlock_coordinator::db::random_id().unwrap());
+        let once = matches!(
+            route,
+            "POST /v1/transfers" | "POST /v1/withdrawals" | "POST /v1/treasury/opening-capital"
+        )
+        .then(|| airlock_coordinator::db::random_id().unwrap());
         let method = route.split(' ').next().unwrap();
         let request = self.served.request(who, method, path, body.as_ref(), once.as_deref()).await;
         self.send(route, request, body).await
@@ -104,7 +117,8 @@ impl Story {
     async fn send(&self, route: &str, request: reqwest::RequestBuilder, body: Option<Value>) -> Value {
         let (client, request) = request.build_split();
         let request = request.unwrap();
-        let credential = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let credential =
+            request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
         let response = client.execute(request).await.unwrap();
         let status = response.status();
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
@@ -132,8 +146,15 @@ impl Story {
         let wallets = format!("{partner}/wallets");
         let made = self.by(alice, "POST /v1/partners/{id}/wallets", &wallets, Some(wallet)).await;
         let wallet = format!("{wallets}/{}", made["id"].as_str().unwrap());
-        self.by(alice, "PATCH /v1/partners/{id}/wallets/{wallet}", &wallet, Some(json!({ "label": "old till" }))).await;
-        let fees = json!({ "network": TRON, "asset": "USDT", "flat": "0.5", "basis_points": 0, "least": "0" });
+        self.by(
+            alice,
+            "PATCH /v1/partners/{id}/wallets/{wallet}",
+            &wallet,
+            Some(json!({ "label": "old till" })),
+        )
+        .await;
+        let fees =
+            json!({ "network": TRON, "asset": "USDT", "flat": "0.5", "basis_points": 0, "least": "0" });
         self.by(alice, "PUT /v1/partners/{id}/fees", &format!("{partner}/fees"), Some(fees)).await;
         let user = json!({ "external_id": "carol" });
         let user = self.by(&served.partner, "POST /v1/users", "/v1/users", Some(user)).await;
@@ -143,7 +164,14 @@ impl Story {
         let key = json!({ "partner": served.partner.id, "label": "till", "scopes": ["read"] });
         let key = self.by(alice, "POST /v1/keys", "/v1/keys", Some(key)).await;
         let path = format!("/v1/keys/{}", key["id"].as_str().unwrap());
-        let next = self.by(alice, "POST /v1/keys/{id}/rotate", &format!("{path}/rotate"), Some(json!({ "overlap_s": 60 }))).await;
+        let next = self
+            .by(
+                alice,
+                "POST /v1/keys/{id}/rotate",
+                &format!("{path}/rotate"),
+                Some(json!({ "overlap_s": 60 })),
+            )
+            .await;
         let path = format!("/v1/keys/{}", next["id"].as_str().unwrap());
         self.by(alice, "DELETE /v1/keys/{id}", &path, None).await;
 
@@ -173,27 +201,31 @@ impl Story {
             self.by(oscar, &format!("POST /v1/adjustments/{{id}}/{last}"), &path, words).await;
         }
         let opening = json!({ "network": TRON, "wallet": HOT, "asset": "USDT", "amount_base": "1000000" });
-        self.by(alice, "POST /v1/treasury/opening-capital", "/v1/treasury/opening-capital", Some(opening)).await;
+        self.by(alice, "POST /v1/treasury/opening-capital", "/v1/treasury/opening-capital", Some(opening))
+            .await;
         self.by(alice, "POST /v1/chains/resume", "/v1/chains/resume", Some(json!({ "network": TRON }))).await;
         let app = &served.stage.app;
         let raised = app.writer.commit(|unit| {
             Box::pin(async move { alerts::raise(unit.db(), "test.alert", "x", "look at this", MOMENT).await })
         });
         raised.await.unwrap();
-        let open = alerts::open(&mut *app.db.reader().await.unwrap(), 1).await.unwrap();
+        let open = alerts::open_of(&mut *app.db.reader().await.unwrap(), "", None, 1).await.unwrap();
         let path = format!("/v1/alerts/{}/close", open[0].id);
         self.by(alice, "POST /v1/alerts/{id}/close", &path, Some(json!({ "why": "looked at" }))).await;
     }
 
     /// Somebody comes: invited, accepting, logging in, with a second factor, and leaving in every way.
     async fn people(&self) {
-        let (alice, oscar, app) = (&self.served.operator, &self.served.second_operator, &self.served.stage.app);
+        let (alice, oscar, app) =
+            (&self.served.operator, &self.served.second_operator, &self.served.stage.app);
         let asked = json!({ "name": "vera", "email": "vera@example.org", "roles": ["auditor"] });
         let invited = self.by(alice, "POST /v1/invitations", "/v1/invitations", Some(asked)).await;
         let accepted = json!({ "invitation": invited["invitation"], "password": PASSWORD });
         self.with(None, "POST /v1/invitations/accept", "/v1/invitations/accept", Some(accepted)).await;
         let credentials = json!({ "email": "vera@example.org", "password": PASSWORD });
-        let log_in = async || self.with(None, "POST /v1/auth/login", "/v1/auth/login", Some(credentials.clone())).await;
+        let log_in = async || {
+            self.with(None, "POST /v1/auth/login", "/v1/auth/login", Some(credentials.clone())).await
+        };
         let limited = log_in().await;
         let token = limited["tokens"]["access_token"].as_str().unwrap().to_owned();
         let begun = self.with(Some(&token), "POST /v1/me/second-factor", "/v1/me/second-factor", None).await;
@@ -204,19 +236,27 @@ impl Story {
             totp.generate(u64::try_from(app.clock.now() / 1000).unwrap()).to_string()
         };
         let confirm = "/v1/me/second-factor/confirm";
-        self.with(Some(&token), "POST /v1/me/second-factor/confirm", confirm, Some(json!({ "code": code() }))).await;
+        self.with(
+            Some(&token),
+            "POST /v1/me/second-factor/confirm",
+            confirm,
+            Some(json!({ "code": code() })),
+        )
+        .await;
         let mut sessions = Vec::new();
         for _ in 0..3 {
             let challenge = log_in().await["challenge"].clone();
             let given = json!({ "challenge": challenge, "code": code() });
-            let tokens = self.with(None, "POST /v1/auth/second-factor", "/v1/auth/second-factor", Some(given)).await;
+            let tokens =
+                self.with(None, "POST /v1/auth/second-factor", "/v1/auth/second-factor", Some(given)).await;
             let tokens = if tokens["tokens"].is_object() { tokens["tokens"].clone() } else { tokens };
             sessions.push(tokens);
         }
         let refreshed = json!({ "refresh_token": sessions[0]["refresh_token"] });
         self.with(None, "POST /v1/auth/refresh", "/v1/auth/refresh", Some(refreshed)).await;
         let token = sessions[2]["access_token"].as_str().unwrap().to_owned();
-        self.with(Some(&token), "POST /v1/auth/step-up", "/v1/auth/step-up", Some(json!({ "code": code() }))).await;
+        self.with(Some(&token), "POST /v1/auth/step-up", "/v1/auth/step-up", Some(json!({ "code": code() })))
+            .await;
         self.with(Some(&token), "POST /v1/me/recovery-codes", "/v1/me/recovery-codes", None).await;
         let first = sessions[1]["access_token"].as_str().unwrap();
         self.with(Some(first), "POST /v1/auth/logout", "/v1/auth/logout", None).await;
@@ -224,7 +264,11 @@ impl Story {
             self.served.http.get(format!("{}/v1/me/sessions", self.served.url)).bearer_auth(&token),
         )
         .await;
-        let other = shown["sessions"].as_array().unwrap().iter().find(|one| one["current"] == false && one["state"] != "ended");
+        let other = shown["sessions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["current"] == false && one["state"] != "ended");
         if let Some(other) = other {
             let path = format!("/v1/me/sessions/{}", other["id"].as_str().unwrap());
             self.with(Some(&token), "DELETE /v1/me/sessions/{id}", &path, None).await;
@@ -233,7 +277,9 @@ impl Story {
         self.with(Some(&token), "POST /v1/me/password", "/v1/me/password", Some(changed)).await;
         self.with(Some(&token), "POST /v1/auth/logout-everywhere", "/v1/auth/logout-everywhere", None).await;
         for last in ["approve", "reject"] {
-            let roles = Some(json!({ "roles": if last == "approve" { json!(["operator"]) } else { json!(["auditor"]) } }));
+            let roles = Some(
+                json!({ "roles": if last == "approve" { json!(["operator"]) } else { json!(["auditor"]) } }),
+            );
             let change = self.by(alice, "POST /v1/people/{id}/roles", "/v1/people/vera/roles", roles).await;
             let path = format!("/v1/role-changes/{}/{last}", change["id"].as_str().unwrap());
             self.by(oscar, &format!("POST /v1/role-changes/{{id}}/{last}"), &path, None).await;
@@ -276,14 +322,20 @@ fn every_route_that_changes_something_leaves_a_row_without_a_secret() {
         // A route is told here or elsewhere; whoever adds one adds it to a story.
         let told: BTreeSet<String> = done.into_iter().map(|(route, _)| route).collect();
         let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|route| (*route).to_owned()).collect();
-        let untold: Vec<_> = changing_routes().into_iter().filter(|route| !told.contains(route) && !elsewhere.contains(route)).collect();
+        let untold: Vec<_> = changing_routes()
+            .into_iter()
+            .filter(|route| !told.contains(route) && !elsewhere.contains(route))
+            .collect();
         assert!(untold.is_empty(), "no story goes through {untold:?}");
         // No row says anything that opens something.
         let secrets = story.secrets.lock().unwrap().clone();
         assert!(secrets.len() > 20, "{}", secrets.len());
         for row in &rows {
             let text = format!("{row:?}");
-            let told = secrets.iter().filter(|secret| secret.len() >= 6).find(|secret| text.contains(secret.as_str()));
+            let told = secrets
+                .iter()
+                .filter(|secret| secret.len() >= 6)
+                .find(|secret| text.contains(secret.as_str()));
             assert!(told.is_none(), "{} tells {told:?}: {text}", row.action);
             assert!(!text.contains("$argon2"), "{text}");
         }
@@ -308,15 +360,21 @@ fn every_handler_that_changes_something_takes_who_acts() {
         let text = std::fs::read_to_string(&path).unwrap();
         for found in text.split("#[utoipa::path(").skip(1) {
             let method = found.trim_start().split(',').next().unwrap().to_owned();
-            let signature = found.split("async fn ").nth(1).and_then(|rest| rest.split("->").next()).unwrap_or_default();
+            let signature =
+                found.split("async fn ").nth(1).and_then(|rest| rest.split("->").next()).unwrap_or_default();
             handlers.insert((path.clone(), signature.to_owned()), method);
         }
     }
-    let changing = handlers.iter().filter(|(_, method)| ["post", "put", "patch", "delete"].contains(&method.as_str()));
+    let changing =
+        handlers.iter().filter(|(_, method)| ["post", "put", "patch", "delete"].contains(&method.as_str()));
     let mut count = 0;
     for ((path, signature), _) in changing {
         let words: BTreeSet<&str> = signature.split(|c: char| !c.is_alphanumeric()).collect();
-        assert!(["By", "Knock", "Stranger"].iter().any(|one| words.contains(one)), "{}: {signature}", path.display());
+        assert!(
+            ["By", "Knock", "Stranger"].iter().any(|one| words.contains(one)),
+            "{}: {signature}",
+            path.display()
+        );
         count += 1;
     }
     assert!(count >= 40, "{count}");
@@ -339,14 +397,26 @@ fn auditors_see_the_log_partners_auditors_their_own_and_nobody_else_any() {
         let operator = served.person(acme, "olaf", &[Role::Operator, Role::Approver]).await;
         let everything = served.get(&house, "/v1/audit").await.1;
         let who = |page: &Value| -> BTreeSet<String> {
-            page["rows"].as_array().unwrap().iter().map(|row| row["who"].as_str().unwrap().to_owned()).collect()
+            page["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["who"].as_str().unwrap().to_owned())
+                .collect()
         };
-        assert!(who(&everything).contains("person:alice") && who(&everything).contains(&format!("user:{}", served.ann.id)));
+        assert!(
+            who(&everything).contains("person:alice")
+                && who(&everything).contains(&format!("user:{}", served.ann.id))
+        );
         assert!(everything["rows"][0]["number"].is_string());
         for reader in [&own, &administrator] {
             let page = served.get(reader, "/v1/audit").await.1;
             let rows = page["rows"].as_array().unwrap();
-            assert!(!rows.is_empty() && rows.iter().all(|row| row["tenant"] == acme.as_str() && row["number"].is_null()), "{page}");
+            assert!(
+                !rows.is_empty()
+                    && rows.iter().all(|row| row["tenant"] == acme.as_str() && row["number"].is_null()),
+                "{page}"
+            );
             assert!(!who(&page).contains("person:alice"), "{page}");
         }
         for stranger in [&operator, &served.ann, &served.partner] {
@@ -369,7 +439,8 @@ fn the_log_is_filtered_by_who_action_subject_and_time_and_read_in_pages() {
         for number in 0..5 {
             served.stage.app.clock.advance(60_000);
             let asked = json!({ "network": TRON, "asset": "USDT", "to": TO, "amount": "10" });
-            let (_, row) = served.post_once(&served.ann, "/v1/withdrawals", &format!("k{number}"), asked).await;
+            let (_, row) =
+                served.post_once(&served.ann, "/v1/withdrawals", &format!("k{number}"), asked).await;
             made.push(row["id"].as_str().unwrap().to_owned());
         }
         let transfer = json!({ "kind": "transfer", "to": served.bob.id, "asset": "USDT", "amount": "1" });
@@ -378,7 +449,12 @@ fn the_log_is_filtered_by_who_action_subject_and_time_and_read_in_pages() {
         let subjects = async |query: &str| -> Vec<String> {
             let (status, page) = served.get(&served.operator, &format!("/v1/audit?{query}")).await;
             assert_eq!(status, 200, "{page}");
-            page["rows"].as_array().unwrap().iter().map(|row| row["subject"].as_str().unwrap().to_owned()).collect()
+            page["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["subject"].as_str().unwrap().to_owned())
+                .collect()
         };
         let newest_first: Vec<_> = made.iter().rev().cloned().collect();
         assert_eq!(subjects("action=withdrawal.request").await, newest_first);
@@ -392,7 +468,13 @@ fn the_log_is_filtered_by_who_action_subject_and_time_and_read_in_pages() {
         let mut query = "action=withdrawal.request&limit=2".to_owned();
         loop {
             let (_, page) = served.get(&served.operator, &format!("/v1/audit?{query}")).await;
-            pages.extend(page["rows"].as_array().unwrap().iter().map(|row| row["subject"].as_str().unwrap().to_owned()));
+            pages.extend(
+                page["rows"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|row| row["subject"].as_str().unwrap().to_owned()),
+            );
             let Some(next) = page["next"].as_str() else { break };
             query = format!("action=withdrawal.request&limit=2&cursor={next}");
         }
@@ -431,7 +513,10 @@ fn what_is_forbidden_leaves_rows_at_a_bounded_rate() {
         let ann = format!("user:{}", served.ann.id);
         assert_eq!(rows.iter().filter(|row| row.who == ann).count(), 20);
         let bob = rows.iter().find(|row| row.who != ann).unwrap();
-        assert_eq!((bob.who.clone(), bob.subject.as_str()), (format!("user:{}", served.bob.id), "GET /v1/audit"));
+        assert_eq!(
+            (bob.who.clone(), bob.subject.as_str()),
+            (format!("user:{}", served.bob.id), "GET /v1/audit")
+        );
         // Nothing is lost silently: the next row says how many were left out.
         assert_eq!(serde_json::from_str::<Value>(&bob.after).unwrap()["refusals_left_out_before"], 40);
         served.stage.app.clock.advance(60_000);
@@ -474,7 +559,10 @@ fn staff_who_look_at_other_peoples_money_leave_a_row_and_owners_leave_none() {
         }
         assert_eq!(rows_of(&served, Action::MoneyRead, reads.len()).await.len(), reads.len());
         assert_eq!(served.get(&served.operator, "/v1/admin/balances").await.0, 200);
-        assert_eq!(rows_of(&served, Action::MoneyRead, reads.len() + 1).await.last().unwrap().who, "person:alice");
+        assert_eq!(
+            rows_of(&served, Action::MoneyRead, reads.len() + 1).await.last().unwrap().who,
+            "person:alice"
+        );
         served.stage.prove().await;
     });
 }

@@ -451,7 +451,9 @@ fn a_hole_before_the_chain_and_a_lost_end_raise_alerts_and_stay_visible() {
         link::all(&stage.app, &key).await.unwrap();
         link::all(&stage.app, &key).await.unwrap();
         let open =
-            airlock_coordinator::alerts::open(&mut *stage.app.db.reader().await.unwrap(), 10).await.unwrap();
+            airlock_coordinator::alerts::open_of(&mut *stage.app.db.reader().await.unwrap(), "", None, 10)
+                .await
+                .unwrap();
         let mut kinds: Vec<_> =
             open.iter().map(|alert| (alert.kind.as_str(), alert.subject.as_str())).collect();
         kinds.sort_unstable();

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Database, DbError};
 use crate::deposits;
+use crate::freeze;
 use crate::keys::Ring;
 use crate::ledger::{self, LedgerError, Writer};
 use crate::pairing::{CoordinatorKey, IdentityError};
@@ -239,6 +240,7 @@ fn start_workers(
         tokio::spawn(deposits::run(app.clone(), stopped.clone())),
         tokio::spawn(batches::run(app.clone(), stopped.clone())),
         tokio::spawn(audit::link::run(app.clone(), key.clone(), stopped.clone())),
+        tokio::spawn(freeze::run(app.clone(), stopped.clone())),
         tokio::spawn(limits::run(app.clone(), stopped.clone())),
         tokio::spawn(metrics::run(stopped.clone())),
     ]

@@ -9,6 +9,7 @@
 
 use super::codes::Code;
 use super::messages::{Language, message};
+use crate::freeze::FreezeError;
 use crate::ledger::LedgerError;
 use crate::withdrawals::{Refusal, WithdrawalError};
 use axum::Json;
@@ -213,6 +214,15 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
+impl From<FreezeError> for ApiError {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Frozen => Self::new(Code::Frozen, ""),
+            FreezeError::Ledger(error) => error.into(),
+        }
+    }
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
@@ -237,6 +247,7 @@ impl From<WithdrawalError> for ApiError {
             WithdrawalError::NotFound { .. } => Self::not_found("withdrawal"),
             WithdrawalError::Refused(refusal) => refusal.into(),
             WithdrawalError::Fee(error) => error.into(),
+            WithdrawalError::Freeze(error) => error.into(),
             WithdrawalError::Illegal(_) | WithdrawalError::IllegalAttempt(_) => {
                 Self::new(Code::WrongState, error.to_string())
             }

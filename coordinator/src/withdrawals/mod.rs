@@ -39,6 +39,9 @@ pub enum WithdrawalError {
     /// The fee cannot be charged: the quote, or beyond range.
     #[error(transparent)]
     Fee(#[from] crate::fees::FeeError),
+    /// Nothing leaves now.
+    #[error(transparent)]
+    Freeze(#[from] crate::freeze::FreezeError),
     /// The state does not know the event.
     #[error(transparent)]
     Illegal(#[from] Illegal),

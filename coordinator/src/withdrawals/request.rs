@@ -11,7 +11,7 @@ use crate::audit::{self, Action, By};
 use crate::config::Config;
 use crate::db::random_id;
 use crate::deposits;
-use crate::fees;
+use crate::{fees, freeze};
 use crate::ledger::store::is_own_wallet;
 use crate::ledger::{AssetCode, Hold, LedgerError, Unit};
 use crate::pairing;
@@ -215,6 +215,7 @@ pub struct Requester {
 
 /// Holds amount plus fee and writes the withdrawal, pending.
 pub async fn request(unit: &mut Unit, asks: &Requester, terms: Terms) -> Result<Withdrawal, WithdrawalError> {
+    freeze::ensure_none(unit.db()).await?;
     let to = terms.destination;
     let ours = deposits::address::store::is_given_out(unit.db(), to).await?
         || is_own_wallet(unit.db(), to).await?

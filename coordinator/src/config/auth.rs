@@ -103,7 +103,8 @@ impl Auth {
         let access = within("auth.access_s", self.access_s, 60, 3_600)?;
         let session = within("auth.session_s", self.session_s, 600, 31_536_000)?;
         let refresh = within("auth.refresh_s", self.refresh_s, 300, self.session_s)?;
-        let memory_kib = within("auth.argon2_memory_kib", u64::from(self.argon2_memory_kib), 19_456, 1_048_576)?;
+        let memory_kib =
+            within("auth.argon2_memory_kib", u64::from(self.argon2_memory_kib), 19_456, 1_048_576)?;
         let passes = within("auth.argon2_passes", u64::from(self.argon2_passes), 2, 64)?;
         let at_once = within("auth.hashes_at_once", self.hashes_at_once as u64, 1, 64)?;
         let free = within("auth.failures_free", u64::from(self.failures_free), 1, 10)?;
@@ -127,7 +128,12 @@ impl Auth {
             hashes_at_once: at_once as usize,
             lock_out: LockOut {
                 free: narrow(free),
-                delay: Duration::from_millis(within("auth.failure_delay_ms", self.failure_delay_ms, 100, 60_000)?),
+                delay: Duration::from_millis(within(
+                    "auth.failure_delay_ms",
+                    self.failure_delay_ms,
+                    100,
+                    60_000,
+                )?),
                 failures_max: narrow(most),
                 address_failures_max: narrow(of_address),
                 locked: Duration::from_secs(within("auth.lock_out_s", self.lock_out_s, 60, 86_400)?),

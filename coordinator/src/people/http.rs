@@ -9,10 +9,10 @@ mod auth;
 mod passkeys;
 mod staff;
 
+use super::AccessError;
 use super::login::Knock;
 use super::second_factor::Given;
 use super::session::Origin;
-use super::AccessError;
 use crate::api::{ApiError, Code, Peer};
 use crate::app::App;
 use crate::audit::http::Stranger;

@@ -133,10 +133,10 @@ pub async fn accept(
                     super::lock_out::give_back(unit.db(), &address).await?;
                 }
                 let auth = &shared.config.auth;
-                let opened =
-                    session::open_in(unit, auth, &subject, Standing::Limited, &knock.origin).await?;
+                let opened = session::open_in(unit, auth, &subject, Standing::Limited, &knock.origin).await?;
                 let after = json!({ "by": invitation.made_by, "direct": invitation.direct });
-                record(unit, &knock.by(&subject), Action::InvitationAccept, &invitation.person, after).await?;
+                record(unit, &knock.by(&subject), Action::InvitationAccept, &invitation.person, after)
+                    .await?;
                 Ok((opened, subject))
             })
         })
@@ -165,7 +165,8 @@ async fn enrol(
     if invitation.direct {
         super::store::set_roles(unit.db(), person, &invitation.roles).await?;
     } else if !invitation.roles.is_empty() {
-        role_change::insert_proposal(unit, person, &Roles::new(), &invitation.roles, &invitation.made_by).await?;
+        role_change::insert_proposal(unit, person, &Roles::new(), &invitation.roles, &invitation.made_by)
+            .await?;
     }
     let email = Email::parse(&invitation.email)?;
     if login::store::by_email(unit.db(), &email.folded).await?.is_some() {

@@ -47,7 +47,12 @@ impl Tried {
 }
 
 /// Counts one attempt; refused while the delay or lock of earlier ones lasts.
-pub async fn attempt(db: &mut Db, limits: &LockOut, tried: &Tried, now: UnixMillis) -> Result<(), AccessError> {
+pub async fn attempt(
+    db: &mut Db,
+    limits: &LockOut,
+    tried: &Tried,
+    now: UnixMillis,
+) -> Result<(), AccessError> {
     let key = tried.key();
     let (failures, last_at, not_before) = store::failures_of(db, &key).await?.unwrap_or((0, now, 0));
     if now < not_before {

@@ -95,7 +95,8 @@ pub async fn sign_up(app: &App, knock: Knock, email: &str, password: String) -> 
                 let taken = store::by_email(unit.db(), &email.folded).await?.is_some();
                 if !taken {
                     super::store::insert_user(unit.db(), &id, HOUSE, None, now).await?;
-                    let login = Login::new(Subject::User(id.clone()), &email, hash, sign_up == SignUp::Open, now);
+                    let login =
+                        Login::new(Subject::User(id.clone()), &email, hash, sign_up == SignUp::Open, now);
                     store::insert(unit.db(), &login).await?;
                 }
                 let subject = if taken { String::new() } else { id };
@@ -168,7 +169,14 @@ async fn enter(
     };
     let opened = session::open_in(unit, &app.config.auth, &login.subject, standing, &knock.origin).await?;
     let by = knock.by(&login.subject);
-    record(unit, &by, Action::Login, &opened.session, json!({ "second_factor": standing == Standing::Pending })).await?;
+    record(
+        unit,
+        &by,
+        Action::Login,
+        &opened.session,
+        json!({ "second_factor": standing == Standing::Pending }),
+    )
+    .await?;
     Ok(Some(Entered { opened, subject: login.subject, standing }))
 }
 
@@ -213,7 +221,9 @@ pub async fn change_password(
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                if !store::change_hash(unit.db(), &subject, login.password_hash.as_deref(), &hash, now).await? {
+                if !store::change_hash(unit.db(), &subject, login.password_hash.as_deref(), &hash, now)
+                    .await?
+                {
                     return Err(AccessError::Credentials);
                 }
                 lock_out::forget(unit.db(), &Tried::Account(login.email_folded)).await?;

@@ -84,7 +84,10 @@ impl Password {
         let local = email.split('@').next().unwrap_or_default();
         // Doubling or a digit behind it does not make a known word unknown.
         let bare = lower.trim_matches(|c: char| c.is_ascii_digit() || c.is_ascii_punctuation());
-        if [email.as_str(), local, "airlock", "airlockairlock"].iter().any(|known| bare == *known || *lower == **known) {
+        if [email.as_str(), local, "airlock", "airlockairlock"]
+            .iter()
+            .any(|known| bare == *known || *lower == **known)
+        {
             return Err(PasswordError::Known);
         }
         Ok(())
@@ -228,7 +231,8 @@ mod tests {
         for common in ["password1", "PassWord1", "iloveyou", "qwertyuiop", "123456789"] {
             assert_eq!(refusal(common, 8), Some(PasswordError::Common), "{common}");
         }
-        for known in ["ann.lee@airlock.example", "ANN.LEE@AIRLOCK.EXAMPLE1", "airlockairlock", "ann.lee2024!"] {
+        for known in ["ann.lee@airlock.example", "ANN.LEE@AIRLOCK.EXAMPLE1", "airlockairlock", "ann.lee2024!"]
+        {
             assert_eq!(refusal(known, 8), Some(PasswordError::Known), "{known}");
         }
     }

@@ -89,7 +89,9 @@ pub async fn decide(
     id: String,
     decision: Decision,
 ) -> Result<RoleChange, AccessError> {
-    app.writer.commit(move |unit| Box::pin(async move { decide_in(unit, &by, &reach, &id, decision).await })).await
+    app.writer
+        .commit(move |unit| Box::pin(async move { decide_in(unit, &by, &reach, &id, decision).await }))
+        .await
 }
 
 async fn decide_in(

@@ -72,12 +72,14 @@ pub async fn begin(app: &App, knock: Knock, signed: &Signed) -> Result<Begun, Ac
     let mut secret = Zeroizing::new([0; 20]);
     getrandom::fill(secret.as_mut())?;
     let sealed = app.access.seal()?.seal(&place(&signed.subject), secret.as_slice())?;
-    let login = store::of(&mut *app.db.reader().await?, &signed.subject).await?.ok_or(AccessError::NoneBegun)?;
+    let login =
+        store::of(&mut *app.db.reader().await?, &signed.subject).await?.ok_or(AccessError::NoneBegun)?;
     if login.totp_sealed.is_some() && !signed.stepped_up {
         return Err(AccessError::StepUp);
     }
     let made = totp(&app.config.auth.issuer, &login.email, secret.as_slice())?;
-    let uri = made.to_url().map_err(|error| AccessError::Fault { what: format!("second factor: {error}") })?;
+    let uri =
+        made.to_url().map_err(|error| AccessError::Fault { what: format!("second factor: {error}") })?;
     let subject = signed.subject.clone();
     app.writer
         .commit(move |unit| {
@@ -152,7 +154,8 @@ pub async fn renew_recovery_codes(
             Box::pin(async move {
                 let now = unit.now();
                 store::replace_recovery_codes(unit.db(), &subject, &digests, now).await?;
-                record(unit, &knock.by(&subject), Action::RecoveryCodes, &subject.to_string(), json!({})).await
+                record(unit, &knock.by(&subject), Action::RecoveryCodes, &subject.to_string(), json!({}))
+                    .await
             })
         })
         .await?;
@@ -272,5 +275,7 @@ fn recovery_codes() -> Result<(Vec<String>, Vec<String>), AccessError> {
 /// Spaces, hyphens and capitals are how it was copied, not what it is.
 fn recovery_digest(code: &str) -> String {
     let plain: String = code.chars().take(64).filter(char::is_ascii_alphanumeric).collect();
-    hex::encode(Sha256::new().chain_update("airlock:recovery:1").chain_update(plain.to_lowercase()).finalize())
+    hex::encode(
+        Sha256::new().chain_update("airlock:recovery:1").chain_update(plain.to_lowercase()).finalize(),
+    )
 }

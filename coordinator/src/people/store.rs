@@ -3,7 +3,7 @@
 //! Inserts say whether they inserted, so that a repeat is an answer and not a failed statement (PostgreSQL
 //! gives up a transaction after one).
 
-use super::{Roles, Role, Subject, role_words, roles_of_words};
+use super::{Role, Roles, Subject, role_words, roles_of_words};
 use crate::clock::UnixMillis;
 use crate::db::Db;
 
@@ -70,22 +70,18 @@ pub async fn partner_is_active(db: &mut Db, id: &str) -> Result<bool, sqlx::Erro
 /// Are the user or person and their partner active?
 pub async fn is_active(db: &mut Db, subject: &Subject) -> Result<bool, sqlx::Error> {
     let found: Option<i64> = match subject {
-        Subject::User(id) => {
-            sqlx::query_scalar(
-                "select u.active * t.active from users u join partners t on t.id = u.partner_id where u.id = $1",
-            )
-            .bind(id)
-            .fetch_optional(db)
-            .await?
-        }
-        Subject::Person(id) => {
-            sqlx::query_scalar(
-                "select h.active * t.active from people h join partners t on t.id = h.partner_id where h.id = $1",
-            )
-            .bind(id)
-            .fetch_optional(db)
-            .await?
-        }
+        Subject::User(id) => sqlx::query_scalar(
+            "select u.active * t.active from users u join partners t on t.id = u.partner_id where u.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(db)
+        .await?,
+        Subject::Person(id) => sqlx::query_scalar(
+            "select h.active * t.active from people h join partners t on t.id = h.partner_id where h.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(db)
+        .await?,
     };
     Ok(found == Some(1))
 }
@@ -125,12 +121,7 @@ pub async fn insert_user(
 }
 
 /// Adds a person; the id must be free.
-pub async fn insert_person(
-    db: &mut Db,
-    id: &str,
-    partner: &str,
-    now: UnixMillis,
-) -> Result<(), sqlx::Error> {
+pub async fn insert_person(db: &mut Db, id: &str, partner: &str, now: UnixMillis) -> Result<(), sqlx::Error> {
     sqlx::query("insert into people (id, partner_id, active, made_at) values ($1, $2, 1, $3)")
         .bind(id)
         .bind(partner)

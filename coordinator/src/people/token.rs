@@ -128,7 +128,7 @@ impl TokenKey {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Form)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Form)?;
-        if header != base64url(HEADER.as_bytes()) {
+        if header != base64url(HEADER.as_bytes()) || payload.contains('.') {
             return Err(TokenError::Form);
         }
         let signature = from_base64url(signature, Signature::BYTE_SIZE).ok_or(TokenError::Form)?;

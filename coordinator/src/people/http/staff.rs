@@ -378,7 +378,8 @@ async fn let_in(
                 if !login::store::accept(unit.db(), &user).await? {
                     return Err(AccessError::NotFound { what: "sign-up" });
                 }
-                record(unit, &by, Action::UserCreate, &user, json!({ "partner": HOUSE, "signed_up": true })).await
+                record(unit, &by, Action::UserCreate, &user, json!({ "partner": HOUSE, "signed_up": true }))
+                    .await
             })
         })
         .await?;

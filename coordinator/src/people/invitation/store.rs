@@ -85,10 +85,12 @@ pub async fn spend(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, sqlx:
 
 /// Ends the unused invitations of a person.
 pub async fn expire_others(db: &mut Db, person: &str, now: UnixMillis) -> Result<(), sqlx::Error> {
-    sqlx::query("update invitations set expires_at = $2 where person_id = $1 and used_at is null and expires_at > $2")
-        .bind(person)
-        .bind(now)
-        .execute(db)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "update invitations set expires_at = $2 where person_id = $1 and used_at is null and expires_at > $2",
+    )
+    .bind(person)
+    .bind(now)
+    .execute(db)
+    .await
+    .map(|_| ())
 }

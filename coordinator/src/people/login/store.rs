@@ -55,23 +55,23 @@ impl Login {
     }
 }
 
-type Columns = (
-    String,
-    String,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    i64,
-    i64,
-    i64,
-    i64,
-);
+type Columns =
+    (String, String, String, String, Option<String>, Option<String>, Option<String>, i64, i64, i64, i64);
 
 fn login(columns: Columns) -> Option<Login> {
-    let (kind, owner, email, email_folded, password_hash, totp_sealed, totp_offered, totp_step, accepted, changed_at, made_at) =
-        columns;
+    let (
+        kind,
+        owner,
+        email,
+        email_folded,
+        password_hash,
+        totp_sealed,
+        totp_offered,
+        totp_step,
+        accepted,
+        changed_at,
+        made_at,
+    ) = columns;
     let (subject, accepted) = (Subject::of(&kind, owner)?, accepted == 1);
     Some(Login {
         subject,
@@ -123,10 +123,11 @@ pub async fn waiting(db: &mut Db) -> Result<Vec<(String, String, UnixMillis)>, s
 
 /// Lets in somebody who signed up; false if they are no such.
 pub async fn accept(db: &mut Db, user: &str) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("update logins set accepted = 1 where kind = 'user' and owner = $1 and accepted = 0")
-        .bind(user)
-        .execute(db)
-        .await?;
+    let done =
+        sqlx::query("update logins set accepted = 1 where kind = 'user' and owner = $1 and accepted = 0")
+            .bind(user)
+            .execute(db)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -229,12 +230,13 @@ pub async fn confirm_totp(
 
 /// Spends a step; false if it, or a later one, was spent before.
 pub async fn spend_step(db: &mut Db, subject: &Subject, step: i64) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("update logins set totp_step = $3 where kind = $1 and owner = $2 and totp_step < $3")
-        .bind(subject.kind())
-        .bind(subject.id())
-        .bind(step)
-        .execute(db)
-        .await?;
+    let done =
+        sqlx::query("update logins set totp_step = $3 where kind = $1 and owner = $2 and totp_step < $3")
+            .bind(subject.kind())
+            .bind(subject.id())
+            .bind(step)
+            .execute(db)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -289,11 +291,13 @@ pub async fn spend_recovery_code(
 
 /// How many recovery codes somebody has left.
 pub async fn recovery_codes_left(db: &mut Db, subject: &Subject) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from recovery_codes where kind = $1 and owner = $2 and used_at is null")
-        .bind(subject.kind())
-        .bind(subject.id())
-        .fetch_one(db)
-        .await
+    sqlx::query_scalar(
+        "select count(*) from recovery_codes where kind = $1 and owner = $2 and used_at is null",
+    )
+    .bind(subject.kind())
+    .bind(subject.id())
+    .fetch_one(db)
+    .await
 }
 
 /// Attempts counted under a key: how many, the last, and when the next may be.
@@ -335,9 +339,11 @@ pub async fn forget_failures(db: &mut Db, key: &str) -> Result<(), sqlx::Error> 
 
 /// One attempt less.
 pub async fn give_back_failure(db: &mut Db, key: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("update login_failures set failures = failures - 1, not_before = 0 where key = $1 and failures > 0")
-        .bind(key)
-        .execute(db)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "update login_failures set failures = failures - 1, not_before = 0 where key = $1 and failures > 0",
+    )
+    .bind(key)
+    .execute(db)
+    .await
+    .map(|_| ())
 }

@@ -91,7 +91,8 @@ pub async fn insert(db: &mut Db, row: &Row, secret_digest: &str) -> Result<(), s
 type Columns = (String, String, String, String, i64, i64, i64, Option<i64>, i64, String, String);
 
 fn row(columns: Columns) -> Option<Row> {
-    let (id, kind, owner, state, made_at, used_at, expires_at, stepped_up_at, failures, address, agent) = columns;
+    let (id, kind, owner, state, made_at, used_at, expires_at, stepped_up_at, failures, address, agent) =
+        columns;
     let subject = Subject::of(&kind, owner)?;
     Some(Row { id, subject, state, made_at, used_at, expires_at, stepped_up_at, failures, address, agent })
 }

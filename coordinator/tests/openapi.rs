@@ -90,3 +90,45 @@ fn bodies_that_are_read_refuse_unknown_fields() {
         assert_eq!(schema["additionalProperties"], false, "{name}: {target} lets unknown fields through");
     }
 }
+
+#[test]
+fn the_page_shows_every_operation_and_fetches_nothing_from_elsewhere() {
+    let document = api::described().1;
+    let page = api::docs::page(&document);
+    for (name, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(page.contains(&format!("id=\"{id}\"")), "{name} is not on the page");
+    }
+    for refused in ["<script", "<img", "<iframe", " style=", " onclick", "http://", "https://", "@import"] {
+        assert!(!page.contains(refused), "{refused} on the page");
+    }
+    // Whatever is linked within the page is there.
+    for target in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(target == "top" || page.contains(&format!("id=\"{target}\"")), "#{target} leads nowhere");
+    }
+}
+
+#[test]
+fn the_table_of_codes_is_the_list_of_codes() {
+    let mut table = String::from(
+        "# Errors\n\nEvery refusal has the one shape `{\"error\":{\"code\",\"message\",\"retryable\",\"request_id\"}}`. Programs decide by \
+         the code, which never changes its meaning; the message is for people, in English, Chinese or Korean as \
+         `Accept-Language` asks, and may change. `retryable` says whether the very same request, with the same idempotency \
+         key, may succeed later.\n\nThis table is written by `AIRLOCK_WRITE_DOCS=1 cargo test -p airlock-coordinator --test \
+         openapi` from `coordinator/src/api/codes.rs`.\n\n| code | status | retryable | means |\n|---|---|---|---|\n",
+    );
+    for code in api::Code::ALL {
+        let retryable = if code.retryable() { "yes" } else { "" };
+        let status = code.status().as_u16();
+        table.push_str(&format!("| `{}` | {status} | {retryable} | {} |\n", code.name(), code.about()));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+    if std::env::var("AIRLOCK_WRITE_DOCS").is_ok_and(|value| value == "1") {
+        std::fs::write(path, &table).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap_or_default(),
+        table,
+        "write it with AIRLOCK_WRITE_DOCS=1"
+    );
+}

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod auth;
 pub mod codes;
+pub mod docs;
 pub mod error;
 mod figures;
 pub mod health;
@@ -73,7 +74,7 @@ pub fn described() -> (Router<App>, serde_json::Value) {
 /// Every route of the coordinator, its own description included.
 pub fn router(app: App) -> Router {
     let (routes, document) = described();
-    with_rim(routes.merge(openapi::router(&document)), app)
+    with_rim(routes.merge(openapi::router(&document)).merge(docs::router(&document)), app)
 }
 
 /// Puts the rim around routes: fallbacks, limits, request ids, the error shape.

@@ -7,6 +7,7 @@
 
 use super::codes::Code;
 use super::error::{ErrorBody, ErrorShape};
+use super::page::{Cursor, Limit};
 use crate::app::App;
 use crate::people::permission::{Permission, Role};
 use axum::Router;
@@ -106,6 +107,9 @@ pub fn document(collected: OpenApi) -> Value {
 fn finish_components(components: &mut Value) {
     components["schemas"]["Error"] = serde_json::to_value(ErrorShape::schema()).unwrap_or_default();
     components["schemas"]["ErrorBody"] = serde_json::to_value(ErrorBody::schema()).unwrap_or_default();
+    // Parameters refer to these, and only bodies' schemas are collected.
+    components["schemas"]["Limit"] = serde_json::to_value(Limit::schema()).unwrap_or_default();
+    components["schemas"]["Cursor"] = serde_json::to_value(Cursor::schema()).unwrap_or_default();
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
     components["schemas"]["ErrorBody"]["properties"]["code"]["enum"] = json!(codes);
     components["securitySchemes"] = json!({

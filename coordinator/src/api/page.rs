@@ -1,7 +1,7 @@
 //! Pages of lists: how many rows, from where on, and what leads to the page behind.
 //!
-//! A list's query has `limit: Limit` and `before: Option<Cursor>`, both with `#[serde(default)]`; its store function asks for one row more than the
-//! limit, and [`cut`] makes page and `next` of them. Lists are in the order of (moment, id), newest first. What must stay true:
+//! A list's query has `limit: Limit` and `before: Option<Cursor>`, both with `#[serde(default)]`; its store function asks for
+//! one row more than the limit, and [`cut`] makes page and `next` of them. Lists are in the order of (moment, id), newest first. What must stay true:
 //! a page is never longer than 500; a cursor is opaque to callers, bounded, has one spelling, and stays good while rows
 //! are added.
 
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn a_full_page_says_what_leads_on_only_if_there_is_more() {
         let limit: Limit = serde_json::from_str("2").unwrap();
-        fn place(row: &(i64, &'static str)) -> (i64, &'static str) {
-            *row
+        fn place<'a>(row: &'a (i64, &'static str)) -> (i64, &'a str) {
+            (row.0, row.1)
         }
         let mut rows = vec![(3, "c"), (2, "b")];
         assert_eq!(cut(&mut rows, limit, place), None);

@@ -29,6 +29,7 @@ pub const ENERGY_THRESHOLD: u32 = 100_000;
 
 /// What a wallet is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = WalletRole)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Pays day by day.

@@ -293,19 +293,7 @@ codes! {
     TimedOut = "timed_out", GATEWAY_TIMEOUT retryable;
 }
 
-/// For what still names its code by text.
-impl From<&'static str> for Code {
-    fn from(name: &'static str) -> Self {
-        Self::named(name).unwrap_or(Self::Internal)
-    }
-}
-
 impl Code {
-    /// The code of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-
     /// The code for a refusal that the HTTP library made by itself.
     pub fn of_status(status: StatusCode) -> Self {
         match status {

@@ -29,23 +29,13 @@ pub struct ApiError {
 
 impl ApiError {
     /// A refusal with the code's status; `detail` says what the code's own text does not, or is empty.
-    pub fn new(code: impl Into<Code>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
-    }
-
-    /// 400: the request cannot be read.
-    pub fn bad_request(code: impl Into<Code>, detail: impl Into<String>) -> Self {
-        Self::new(code, detail)
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
     }
 
     /// 401: no credential, or one that is not known or not active.
     pub fn unauthorized() -> Self {
         Self::new(Code::Unauthorized, "")
-    }
-
-    /// 401: a credential that does not count, for a reason with a name.
-    pub fn unauthenticated(code: impl Into<Code>, detail: impl Into<String>) -> Self {
-        Self::new(code, detail)
     }
 
     /// 403: a key that is good elsewhere, but not from this address.
@@ -76,16 +66,6 @@ impl ApiError {
     /// 405.
     pub fn method_not_allowed() -> Self {
         Self::new(Code::MethodNotAllowed, "")
-    }
-
-    /// 409: stands against the present state.
-    pub fn conflict(code: impl Into<Code>, detail: impl Into<String>) -> Self {
-        Self::new(code, detail)
-    }
-
-    /// 422: understood and refused.
-    pub fn refused(code: impl Into<Code>, detail: impl Into<String>) -> Self {
-        Self::new(code, detail)
     }
 
     /// 503: a dependency is away; nothing was changed.

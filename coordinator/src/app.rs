@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -118,6 +119,9 @@ pub enum ServeError {
     /// The keys of log-in.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The system does not tell us its signals.
+    #[error("signals: {0}")]
+    Signals(std::io::Error),
     /// The certificate or its key.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
@@ -168,6 +172,9 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     // A provider of another network, or a token that is not the configured one, refuses the start.
     app.chains.prove().await.map_err(OpenError::from)?;
     let tls = app.config.server.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
+    // Before anybody can know that it runs: a signal that comes early must not end it in the middle.
+    let signals = Signals::take().map_err(ServeError::Signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let listen = app.config.server.listen;
     let refused = |source| ServeError::Listen { listen, source };
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(refused)?;
@@ -178,12 +185,12 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let (stop_workers, workers_stopped) = watch::channel(false);
     let workers = start_workers(&app, &key, &workers_stopped);
-    let reloads = tokio::spawn(reload(tls.clone()));
+    let reloads = tokio::spawn(reload(hangup, tls.clone()));
     let router = crate::api::router(app.clone());
     let served = server::serve(listener, app.clone(), router, tls, stopped.clone());
     let watched = app.clone();
-    let signal = tokio::spawn(async move {
-        ended(watched).await;
+    let watching = tokio::spawn(async move {
+        ended(watched, signals).await;
         // The receivers may be gone already; then there is nobody to tell.
         let _ = stop.send(true);
     });
@@ -191,7 +198,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
         () = served => {}
         () = out_of_patience(&app, stopped) => tracing::warn!("connections that never ended are cut"),
     }
-    signal.abort();
+    watching.abort();
     reloads.abort();
     let _ = stop_workers.send(true);
     end_workers(workers).await;
@@ -219,8 +226,7 @@ async fn end_workers(workers: Vec<JoinHandle<()>>) {
 }
 
 /// Reads certificate and key again at every SIGHUP. Without TLS the signal is taken too: it must not end the program.
-async fn reload(tls: Option<Arc<Tls>>) {
-    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+async fn reload(mut hangup: Signal, tls: Option<Arc<Tls>>) {
     while hangup.recv().await.is_some() {
         match tls.as_ref().map(|tls| tls.reload()) {
             None => tracing::info!("SIGHUP: nothing to read again"),
@@ -253,25 +259,28 @@ async fn out_of_patience(app: &App, mut stopped: watch::Receiver<bool>) {
     tokio::time::sleep(app.config.server.request_timeout.saturating_add(PATIENCE)).await;
 }
 
+/// The signals that end the program in order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+}
+
 /// Waits for a signal, or for the writer to stop by itself.
-async fn ended(app: App) {
-    let interrupt = tokio::signal::ctrl_c();
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
+async fn ended(app: App, mut signals: Signals) {
     let writer = async {
         while !app.writer.has_stopped() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
     tokio::select! {
-        _ = interrupt => tracing::info!("interrupted, stopping"),
-        () = terminate => tracing::info!("told to end, stopping"),
+        _ = signals.interrupt.recv() => tracing::info!("interrupted, stopping"),
+        _ = signals.terminate.recv() => tracing::info!("told to end, stopping"),
         () = writer => tracing::error!("the writer has stopped, stopping"),
     }
 }

@@ -38,9 +38,16 @@ pub fn start(config: &Config) {
         let layer = text::layer().with_ansi(terminal).with_writer(std::io::stderr);
         tracing_subscriber::registry().with(filter).with(layer).try_init()
     };
-    if let Err(error) = begun {
-        eprintln!("{SERVICE}: logs were begun already: {error}");
+    match begun {
+        Ok(()) => std::panic::set_hook(Box::new(panicked)),
+        Err(error) => eprintln!("{SERVICE}: logs were begun already: {error}"),
     }
+}
+
+/// A panic as a line like every other, with the id of the request that met it.
+fn panicked(info: &std::panic::PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, panic = info.payload_as_str().unwrap_or_default(), "a panic");
 }
 
 /// Writes each event as one JSON object in one line. `make` gives the place to write to.

@@ -473,7 +473,7 @@ async fn prove_liabilities(config: Config, out: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(!out.exists(), "{} exists; nothing is overwritten", out.display());
     let key = CoordinatorKey::open(&config.home)?;
     let app = App::open(config, Clock::System).await?;
-    let signed = liabilities::prove(&app, &key, &By::command_line().who).await?;
+    let signed = liabilities::prove(&app, &key, &By::command_line()).await?;
     std::fs::write(out, signed.to_json()).with_context(|| format!("writing {}", out.display()))?;
     println!("{}", liabilities::check::check(signed.to_json().as_bytes(), None, &key.identity())?);
     Ok(())

@@ -120,13 +120,14 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_a_broken_one_changes_
     secure.tls.reload().unwrap();
     assert_eq!(secure.ask().await.unwrap().0, certificate("second"));
     for (file, text, told) in [
-        ("cert.pem", "no certificate", "expected certificates in PEM"),
-        ("key.pem", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", "expected a private key"),
+        ("cert.pem", "no certificate", "cert.pem: expected certificates in PEM"),
+        ("key.pem", "hunter2", "key.pem: expected a private key"),
+        ("key.pem", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", "cert.pem and its key"),
     ] {
         put(secure.dir.path(), "second");
         std::fs::write(secure.dir.path().join(file), text).unwrap();
         let error = secure.tls.reload().unwrap_err().to_string();
-        assert!(error.contains(told) && error.contains(file) && !error.contains("hunter2"), "{error}");
+        assert!(error.contains(told) && !error.contains("hunter2"), "{error}");
     }
     // A key of another certificate.
     put(secure.dir.path(), "second");

@@ -150,7 +150,8 @@ pub fn config(url: &str, more: &str) -> Config {
     config
 }
 
-async fn fresh_postgres(server: &str) -> String {
+/// The URL of a fresh, empty database on the server.
+pub async fn fresh_postgres(server: &str) -> String {
     sqlx::any::install_default_drivers();
     let name = format!("airlock_{}", db::random_id().unwrap());
     let mut admin = AnyConnection::connect(server).await.unwrap();

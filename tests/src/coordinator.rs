@@ -6,6 +6,7 @@
 use crate::process::{self, Finished};
 use crate::stage::Stage;
 use crate::wait::{Look, until};
+use airlock_coordinator::keys::Credential;
 use anyhow::{Context as _, bail, ensure};
 use reqwest::{Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +14,7 @@ use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::process::Child;
 
 /// A port that nobody listens on now.
@@ -67,7 +69,8 @@ impl Coordinator {
         let (port, settings) = (free_port()?, home.join("settings.toml"));
         let text = format!(
             "profile = \"dev\"\ncreator = \"coordinator\"\nhome = {:?}\n\n[server]\nlisten = \"127.0.0.1:{port}\"\n\n\
-             [database]\nurl = {database_url:?}\n\n[log]\nfilter = \"info,airlock_coordinator=debug\"\n\n{networks}",
+             [database]\nurl = {database_url:?}\n\n[log]\nfilter = \"info,airlock_coordinator=debug\"\n\n\
+             [auth]\nsign_up = \"house\"\naccess_s = 3600\nstep_up_s = 3600\n\n{networks}",
             home.join("home"),
         );
         std::fs::write(&settings, text)?;
@@ -171,7 +174,7 @@ impl Coordinator {
         &self.settings
     }
 
-    /// One request. `token` empty: without a credential.
+    /// One request. `token` is an access token, `ID:SECRET` of an API key, or empty: without a credential.
     ///
     /// # Errors
     /// No answer.
@@ -197,7 +200,16 @@ impl Coordinator {
         body: Option<(&str, Vec<u8>)>,
     ) -> anyhow::Result<reqwest::Response> {
         let mut request = self.http.request(method.clone(), format!("http://127.0.0.1:{}{path}", self.port));
-        if !token.is_empty() {
+        let bytes = body.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+        if let Some((id, secret)) = token.split_once(':') {
+            let key = Credential::new(id, secret).context("not an API key")?;
+            let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+            let mut nonce = [0; 16];
+            getrandom::fill(&mut nonce)?;
+            let (seconds, nonce) = (i64::try_from(seconds)?, hex::encode(nonce));
+            let signed = key.authorization(method.as_str(), path, bytes, idempotency_key, seconds, &nonce);
+            request = request.header("Authorization", signed);
+        } else if !token.is_empty() {
             request = request.bearer_auth(token);
         }
         if let Some(key) = idempotency_key {

@@ -18,6 +18,7 @@ pub mod coordinator;
 pub mod database;
 pub mod device;
 pub mod narrator;
+pub mod people;
 pub mod policy;
 pub mod process;
 pub mod stage;

@@ -29,11 +29,11 @@ pub struct Devices {
 
 /// Everyone with a credential.
 pub struct People {
-    /// Token of the operator.
+    /// Access token of olga, who has every role.
     pub operator: String,
-    /// Token of the partner's own system.
+    /// The partner's API key, `ID:SECRET`.
     pub partner: String,
-    /// Token of the user.
+    /// Access token of the user.
     pub user: String,
     /// The user's id.
     pub user_id: String,

@@ -8,6 +8,7 @@ use airlock_shared::Network;
 use airlock_shared::attestation::{Attestation, AttestationError};
 use airlock_shared::document::{self, Document as _};
 use airlock_shared::identity::IdentitySignature;
+use airlock_tests::people::sign_up;
 use airlock_tests::attack;
 use airlock_tests::coordinator::Answer;
 use airlock_tests::device::path;
@@ -210,9 +211,7 @@ async fn an_altered_row_reaches_nobody(world: &World, answer: &Value) -> anyhow:
 /// The range ends, and so do the addresses, until a further one is attested.
 async fn no_address_beyond_the_range(world: &mut World) -> anyhow::Result<()> {
     attack::use_up_indexes(world, i64::from(COUNT)).await?;
-    let made =
-        world.coordinator.run(&["user", "create", "--partner", "Acme", "--external-id", "user-2"]).await?;
-    world.people.user = text(&made.json()?, "token")?.to_owned();
+    world.people.user = sign_up(&world.coordinator, &world.people.operator, "ursula").await?.0;
     assert_eq!(refused(&asked(world).await), (409, "not_attested"));
     let further = attested(world, COUNT, 3).await;
     imported(world, std::fs::read(further)?).await.success()?;

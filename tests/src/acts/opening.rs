@@ -2,7 +2,7 @@
 
 use super::first_day::Founded;
 use crate::chain::Chains;
-use crate::coordinator::Coordinator;
+use crate::people;
 use crate::stage::Stage;
 use crate::world::{People, World, text};
 use airlock_shared::Address;
@@ -17,8 +17,13 @@ pub async fn open(stage: Stage, chains: Chains, founded: Founded) -> anyhow::Res
     let tell = stage.narrator;
     tell.act(3, "the coordinator serves");
     let Founded { devices, mut coordinator, wallets } = founded;
-    let people = make_people(&coordinator).await?;
+    let invitation = people::invite(&coordinator, "olga", "operator,approver,auditor,administrator").await?;
+    coordinator.run(&["partner", "create", "--name", "Acme"]).await?.success()?;
+    let partner = people::key(&coordinator, "Acme").await?;
     coordinator.start().await?;
+    let operator = people::accept(&coordinator, &invitation).await?;
+    let (user, user_id) = people::sign_up(&coordinator, &operator, "uma").await?;
+    let people = People { operator, partner, user, user_id };
     tell.tell(format_args!("The coordinator runs on {}", shown_database(&coordinator.database_url)));
     tell.tell("The ledger opens with the company's capital: what the hot wallets hold on chain, to the last base unit.");
     let mut world = World { stage, chains, devices, coordinator, people, wallets };
@@ -44,20 +49,6 @@ fn shown_database(url: &str) -> &str {
     if url.starts_with("sqlite:") { url } else { "PostgreSQL" }
 }
 
-async fn make_people(coordinator: &Coordinator) -> anyhow::Result<People> {
-    let operator = coordinator.run(&["operator", "create", "--name", "olga"]).await?.json()?;
-    let partner = coordinator.run(&["partner", "create", "--name", "Acme"]).await?.json()?;
-    let user =
-        coordinator.run(&["user", "create", "--partner", "Acme", "--external-id", "user-1"]).await?.json()?;
-    let token = |made: &serde_json::Value| text(made, "token").map(str::to_owned);
-    Ok(People {
-        operator: token(&operator)?,
-        partner: token(&partner)?,
-        user: token(&user)?,
-        user_id: text(&user, "id")?.to_owned(),
-    })
-}
-
 /// What the hot wallets hold on chain becomes the company's capital in the ledger.
 async fn book_capital(world: &World) -> anyhow::Result<()> {
     for (chain, wallets) in world.chains.all.iter().zip(&world.wallets) {
@@ -77,6 +68,6 @@ async fn book_capital(world: &World) -> anyhow::Result<()> {
             );
         }
     }
-    world.stage.narrator.tell("Partner Acme and its user user-1 have credentials; olga is the operator.");
+    world.stage.narrator.tell("olga came by invitation and logs in with a second factor; uma signed up and was let in; partner Acme has an API key.");
     Ok(())
 }

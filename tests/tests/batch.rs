@@ -18,7 +18,7 @@ use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
 use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting, verify};
 use airlock_coordinator::pairing;
-use airlock_coordinator::people::create as people;
+use airlock_coordinator::people::{self as access, HOUSE, Reach, create as people};
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
 use airlock_coordinator::withdrawals::{self, WithdrawalError, approval, attempts};
@@ -60,9 +60,14 @@ struct Signer {
 
 impl Signer {
     fn new() -> Self {
+        Self::of(9)
+    }
+
+    /// Another one for another byte.
+    fn of(byte: u8) -> Self {
         let mut new = Self {
-            key: SigningKey::from_bytes(&[9; 32]),
-            master: MasterKey::from_seed(&[7; 64]).unwrap(),
+            key: SigningKey::from_bytes(&[byte; 32]),
+            master: MasterKey::from_seed(&[byte - 2; 64]).unwrap(),
             journal: Vec::new(),
         };
         new.write(Event::Genesis { profile: Profile::Dev, roster: new.roster().digest(), terms: None });
@@ -194,7 +199,7 @@ impl Scene {
         let app = open_app(&config).await;
         app.chains.prove().await.unwrap();
         let partner = people::partner(&app.writer, "partner").await.unwrap().id;
-        people::operator(&app.writer, "olga").await.unwrap();
+        people::person(&app.writer, "house", "olga", &access::Role::ALL.into_iter().collect()).await.unwrap();
         let user = people::user(&app.writer, &partner, "ann").await.unwrap().id;
         let approver = SigningKey::from_bytes(&[11; 32]);
         let mut scene =
@@ -214,46 +219,56 @@ impl Scene {
         if network == Network::TRON_DEV { &self.tron_usdt } else { &self.evm_usdt }
     }
 
-    async fn pair(&mut self) {
+    async fn pair(&self) {
+        self.admit(&self.signer, HOUSE).await;
+    }
+
+    /// Pairs a signer for a partner, with its policy and wallets.
+    async fn admit(&self, signer: &Signer, partner: &str) {
         let introduction = Introduction {
             name: person("vault-1"),
             profile: Profile::Dev,
-            identity: self.signer.identity(),
-            roster: Some(self.signer.roster()),
+            identity: signer.identity(),
+            roster: Some(signer.roster()),
         };
         let document = introduction.to_json().into_bytes();
-        let wrong = pairing::pair(&self.app, &document, "eight other words", &olga()).await;
+        let wrong = pairing::pair(&self.app, &document, "eight other words", HOUSE, &olga()).await;
         assert!(matches!(wrong, Err(pairing::PairingError::Words { .. })));
         let ours = pairing::introduction(&self.app).unwrap().identity;
-        let digest = pairing_digest(&ours, &self.signer.identity());
+        let digest = pairing_digest(&ours, &signer.identity());
         for _ in 0..2 {
-            pairing::pair(&self.app, &document, &words::words(&digest), &olga()).await.unwrap();
+            pairing::pair(&self.app, &document, &words::words(&digest), partner, &olga()).await.unwrap();
         }
-        let policy = self.policy();
+        let policy = self.policy_of(signer);
         let unsigned = SignedPolicy { signatures: Vec::new(), ..policy.clone() };
-        let refused = pairing::import_policy(&self.app, &unsigned.to_binary(), &olga()).await;
+        let refused = pairing::import_policy(&self.app, &unsigned.to_binary(), &Reach::All, &olga()).await;
         assert!(matches!(refused, Err(pairing::PairingError::PolicyOfNobody { .. })));
-        pairing::import_policy(&self.app, &policy.to_binary(), &olga()).await.unwrap();
+        pairing::import_policy(&self.app, &policy.to_binary(), &Reach::All, &olga()).await.unwrap();
         let wallet = |network: Network| {
             json!({"network": network, "role": "hot", "index": 0,
                 "path": key_path(network, Role::Hot, 0).unwrap().to_string(),
-                "address": self.signer.hot(network).to_string()})
+                "address": signer.hot(network).to_string()})
         };
         let wallets = json!({"format": "airlock addresses", "version": 1, "profile": "dev",
-            "identity": self.signer.identity().to_string(), "wallets": BOTH.map(wallet)})
+            "identity": signer.identity().to_string(), "wallets": BOTH.map(wallet)})
         .to_string();
         for _ in 0..2 {
-            let known = pairing::import_wallets(&self.app, wallets.as_bytes(), &olga());
+            let by = olga();
+            let known = pairing::import_wallets(&self.app, wallets.as_bytes(), &Reach::All, &by);
             assert_eq!(known.await.unwrap().len(), 2);
         }
     }
 
     fn policy(&self) -> SignedPolicy {
+        self.policy_of(&self.signer)
+    }
+
+    fn policy_of(&self, signer: &Signer) -> SignedPolicy {
         let rules = |network: Network, fees: FeeCaps| NetworkPolicy {
             network,
             kinds: vec![Kind::Withdrawal],
             wallets: vec![PayingWallet {
-                wallet: Wallet { role: Role::Hot, index: 0, address: self.signer.hot(network) },
+                wallet: Wallet { role: Role::Hot, index: 0, address: signer.hot(network) },
                 permission_id: 0,
                 hardware: None,
             }],
@@ -314,21 +329,26 @@ impl Scene {
                 rules(Network::TRON_DEV, FeeCaps::Tron { fee_limit_sun_max: 100_000_000 }),
             ],
         };
-        let signature = IdentitySignature::by(&self.signer.key, &policy.digest());
+        let signature = IdentitySignature::by(&signer.key, &policy.digest());
         let mut signed = SignedPolicy { policy, signatures: Vec::new() };
-        signed.add(CustodianSignature { custodian: self.signer.identity(), signature });
+        signed.add(CustodianSignature { custodian: signer.identity(), signature });
         signed
     }
 
     /// Native coin and 1,000 USDT for a hot wallet, on chain and as capital in the books.
     async fn fund(&self, network: Network, native: &str, amount: &str) {
-        let (wallet, chain) = (self.signer.hot(network), self.chain(network));
+        self.fund_wallet(self.signer.hot(network), native, amount).await;
+    }
+
+    async fn fund_wallet(&self, wallet: Address, native: &str, amount: &str) {
+        let network = wallet.network();
+        let chain = self.chain(network);
         chain.fund(&wallet.to_string(), amount).unwrap();
         chain.transfer(Some(self.usdt(network)), &wallet.to_string(), "1000000000").unwrap();
         chain.mine_to_finality().unwrap();
         for (code, amount) in [(native, amount), ("USDT", "1000000000")] {
             let (code, amount) = (asset(code), amount.parse::<BaseUnits>().unwrap());
-            let reference = format!("{network}/{code}");
+            let reference = format!("{wallet}/{network}/{code}");
             self.post(Posting::new("opening_capital", reference).base(
                 Account::reserve(wallet, &code),
                 Account::Capital(code.clone()),
@@ -359,6 +379,7 @@ impl Scene {
             to: to.to_string(),
             amount: amount.to_owned(),
             memo: None,
+            quote: None,
         };
         let terms = request::check(&self.app.config, &asked).unwrap();
         let by = self.user_acts();
@@ -376,7 +397,12 @@ impl Scene {
     }
 
     async fn try_batch(&self, network: Network) -> Result<Made, BatchError> {
-        let request = create::Request { network, asset: asset("USDT"), items_max: None, hardware: None };
+        self.try_batch_of(network, HOUSE).await
+    }
+
+    async fn try_batch_of(&self, network: Network, partner: &str) -> Result<Made, BatchError> {
+        let (asset, partner) = (asset("USDT"), partner.to_owned());
+        let request = create::Request { network, asset, items_max: None, partner, hardware: None };
         create::create(&self.app, &request, "olga", &olga()).await
     }
 
@@ -389,9 +415,8 @@ impl Scene {
         let approval = approver::approve(&request.content, person("carol"), None, &self.approver);
         let reply = ApprovalReply { content: request.content.digest(), approval };
         for _ in 0..2 {
-            let given = approve::accept(&self.app, &batch.id, vec![reply.to_binary()], &olga())
-                .await
-                .unwrap();
+            let given =
+                approve::accept(&self.app, &batch.id, vec![reply.to_binary()], &olga()).await.unwrap();
             assert_eq!(given.len(), 1);
         }
     }
@@ -411,7 +436,7 @@ impl Scene {
     }
 
     async fn accept(&self, replies: &Replies) -> Vec<Judged> {
-        accept::accept(&self.app, vec![replies.to_binary()], &olga()).await.unwrap()
+        accept::accept(&self.app, vec![replies.to_binary()], &Reach::All, &olga()).await.unwrap()
     }
 
     async fn accept_one(&self, reply: Reply) -> Judged {
@@ -471,7 +496,7 @@ impl Scene {
 
     async fn alerts(&self) -> Vec<String> {
         let mut db = self.app.db.reader().await.unwrap();
-        alerts::open(&mut db, 10).await.unwrap().into_iter().map(|alert| alert.kind).collect()
+        alerts::open_of(&mut db, "", None, 10).await.unwrap().into_iter().map(|alert| alert.kind).collect()
     }
 
     /// The ledger agrees with itself and with the chains.
@@ -984,7 +1009,7 @@ fn two_consoles_that_bring_the_same_reply_at_once_store_it_once() {
         assert!(expected.iter().all(|verdict| verdicts.contains(verdict)), "{one:?} {two:?}");
         // A document that cannot be read refuses the upload before anything of it counts.
         let both = vec![replies.to_binary(), b"AIRL".to_vec()];
-        assert!(accept::accept(&scene.app, both, &olga()).await.is_err());
+        assert!(accept::accept(&scene.app, both, &Reach::All, &olga()).await.is_err());
         scene.finish().await;
         scene.prove().await;
     });
@@ -1001,8 +1026,7 @@ fn nothing_leaves_without_enough_approvals_and_the_creator_never_counts() {
         for name in ["olga", "mallory"] {
             let approval = approver::approve(&request.content, person(name), None, &scene.approver);
             let reply = ApprovalReply { content: batch.content_digest, approval };
-            let refused =
-                approve::accept(&scene.app, &batch.id, vec![reply.to_binary()], &olga()).await;
+            let refused = approve::accept(&scene.app, &batch.id, vec![reply.to_binary()], &olga()).await;
             assert!(matches!(refused, Err(BatchError::Approval(_))), "{name}");
         }
         scene.approve(&batch).await;
@@ -1023,7 +1047,7 @@ fn carols_passkey() -> Passkey {
 }
 
 /// What a browser answers to `options`: the credential's `toJSON()`.
-fn asserted(person: &str, options: &Value) -> passkey::Asserted {
+fn asserted(person: &str, options: &Value) -> passkey::PasskeyApproval {
     let client =
         json!({"type": "webauthn.get", "challenge": options["challenge"], "origin": ORIGIN}).to_string();
     let mut data = sha2::Sha256::digest(options["rpId"].as_str().unwrap()).to_vec();
@@ -1042,11 +1066,84 @@ fn asserted(person: &str, options: &Value) -> passkey::Asserted {
 }
 
 #[test]
+fn a_partner_with_a_signer_of_its_own_is_paid_from_its_own_wallets_only() {
+    on_each_database(|mut scene| async move {
+        let network = Network::TRON_DEV;
+        let first = scene.withdraw(network, 0x21, "10").await;
+        let mut own = Signer::of(19);
+        scene.admit(&own, &scene.partner).await;
+        // The house's wallets pay it no more, and say why.
+        let Err(BatchError::NothingDue { left_out }) = scene.try_batch(network).await else { panic!() };
+        assert_eq!(left_out.len(), 1);
+        assert_eq!(left_out[0].withdrawal, first);
+        assert!(left_out[0].why.contains("paid from its own wallets only"), "{left_out:?}");
+        scene.fund_wallet(own.hot(network), "TRX", "5000000000").await;
+        // A partner without a signer of its own is paid by the house, whatever stands before it in the queue.
+        let other = people::partner(&scene.app.writer, "other").await.unwrap().id;
+        let theirs = std::mem::replace(&mut scene.partner, other.clone());
+        scene.user = people::user(&scene.app.writer, &other, "bob").await.unwrap().id;
+        scene.give_user("second", 500_000_000).await;
+        let second = scene.withdraw(network, 0x22, "11").await;
+        let made = scene.try_batch(network).await.unwrap();
+        assert_eq!((made.batch.partner.as_str(), made.batch.source), (HOUSE, scene.signer.hot(network)));
+        assert_eq!(made.left_out.len(), 1);
+        let mut db = scene.app.db.reader().await.unwrap();
+        let paid = |db| attempts::of_batch(db, &made.batch.id);
+        assert_eq!(paid(&mut db).await.unwrap()[0].withdrawal_id, second);
+        // Its own batch pays it alone, from its own wallet, and tells nothing of others.
+        let made = scene.try_batch_of(network, &theirs).await.unwrap();
+        assert_eq!((made.batch.partner.as_str(), made.batch.source), (theirs.as_str(), own.hot(network)));
+        assert_eq!((made.batch.signer, made.left_out), (own.identity(), vec![]));
+        let items = attempts::of_batch(&mut db, &made.batch.id).await.unwrap();
+        assert_eq!(items.iter().map(|item| &item.withdrawal_id).collect::<Vec<_>>(), [&first]);
+        // A partner that has no signer has no wallet of its own to be paid from.
+        let none = scene.try_batch_of(network, &other).await;
+        assert!(matches!(none, Err(BatchError::NoWallet { .. })), "{none:?}");
+        // What is its own is a missing thing for others.
+        let foreign = Reach::Partner(other);
+        for (reach, seen) in
+            [(Reach::All, true), (Reach::Partner(theirs.clone()), true), (foreign.clone(), false)]
+        {
+            assert_eq!(store::within(&mut db, &reach, &made.batch.id).await.is_ok(), seen, "{reach:?}");
+        }
+        let listed = store::list(&mut db, &theirs, "", None, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|batch| &batch.id).collect::<Vec<_>>(), [&made.batch.id]);
+        drop(db);
+        // Another partner's people bring an answer to it in vain; neither may they import its policy or wallets.
+        scene.approve(&made.batch).await;
+        let sealed = exchange::seal(&scene.app, vec![made.batch.id.clone()], &olga()).await.unwrap();
+        let answer = own.sign(&sealed.bundle).to_binary();
+        for (reach, batch, verdict) in [
+            (&foreign, None, Verdict::Rejected),
+            (&Reach::Partner(theirs.clone()), Some(&made.batch.id), Verdict::Signed),
+        ] {
+            let judged = accept::accept(&scene.app, vec![answer.clone()], reach, &olga()).await.unwrap();
+            assert_eq!((judged[0].batch.as_ref(), judged[0].verdict), (batch, verdict), "{judged:?}");
+        }
+        let policy = scene.policy_of(&own).to_binary();
+        let refused = pairing::import_policy(&scene.app, &policy, &foreign, &olga()).await;
+        assert!(matches!(refused, Err(pairing::PairingError::PolicyOfNobody { .. })), "{refused:?}");
+        // A signer never changes its partner.
+        let introduction = Introduction {
+            name: person("vault-1"),
+            profile: Profile::Dev,
+            identity: own.identity(),
+            roster: Some(own.roster()),
+        };
+        let ours = pairing::introduction(&scene.app).unwrap().identity;
+        let words = words::words(&pairing_digest(&ours, &own.identity()));
+        let document = introduction.to_json().into_bytes();
+        let moved = pairing::pair(&scene.app, &document, &words, HOUSE, &olga()).await;
+        assert!(matches!(moved, Err(pairing::PairingError::Taken { .. })), "{moved:?}");
+    });
+}
+
+#[test]
 fn a_passkey_approves_and_the_same_persons_device_counts_in_its_place() {
     on_each_database(|scene| async move {
         scene.withdraw(Network::TRON_DEV, 0x21, "10").await;
         let batch = scene.batch(Network::TRON_DEV).await;
-        let accept = async |asserted: passkey::Asserted| {
+        let accept = async |asserted: passkey::PasskeyApproval| {
             let reply = asserted.reply(&batch).unwrap();
             approve::accept_replies(&scene.app, &batch.id, vec![reply], &olga()).await
         };

@@ -3,6 +3,7 @@
 
 mod stage;
 
+use airlock_coordinator::audit::By;
 use airlock_coordinator::ledger::{Account, LedgerError, Posting};
 use airlock_coordinator::liabilities::{check, proof_of, prove};
 use airlock_coordinator::pairing::CoordinatorKey;
@@ -42,7 +43,7 @@ async fn books(stage: &Stage, users: u32) {
 async fn proven(stage: &Stage) -> (SignedStatement, CoordinatorKey) {
     let home = tempfile::tempdir().unwrap();
     let key = CoordinatorKey::open(home.path()).unwrap();
-    (prove(&stage.app, &key, "a test").await.unwrap(), key)
+    (prove(&stage.app, &key, &By::command_line()).await.unwrap(), key)
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod http;
 pub mod store;
 
 use crate::app::App;
+use crate::audit::{self, Action, By};
 use crate::chain::ChainError;
 use crate::clock::UnixMillis;
 use crate::ledger::{self, LedgerError};
@@ -23,6 +24,7 @@ use airlock_shared::liabilities::{
 };
 use airlock_shared::{BaseUnits, Digest, Network};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -69,8 +71,8 @@ pub enum ProveError {
     Database(#[from] sqlx::Error),
 }
 
-/// Takes the picture, signs it and publishes it. `by` is named as its maker.
-pub async fn prove(app: &App, key: &CoordinatorKey, by: &str) -> Result<SignedStatement, ProveError> {
+/// Takes the picture, signs it and publishes it in the name of `by`.
+pub async fn prove(app: &App, key: &CoordinatorKey, by: &By) -> Result<SignedStatement, ProveError> {
     let books = books(app).await?;
     let mut reserves = Vec::new();
     for config in &app.config.networks {
@@ -235,7 +237,7 @@ async fn publish(
     creditors: &[Creditor],
     levels: &[Vec<Summed>],
     secret: &[u8; 32],
-    by: &str,
+    by: &By,
 ) -> Result<(), ProveError> {
     let mut db = app.db.reader().await?;
     let id = store::next_id(&mut db).await?;
@@ -265,10 +267,15 @@ async fn publish(
         secret: hex::encode(secret),
         document: signed.to_json(),
         taken_at: i64::try_from(signed.statement.taken_at).unwrap_or(0).saturating_mul(1000),
-        made_by: by.to_owned(),
+        made_by: by.who.clone(),
     };
+    let (by, creditors) = (by.clone(), signed.statement.creditors);
     let published = app.writer.commit(move |unit| {
-        Box::pin(async move { Ok::<_, LedgerError>(store::insert_statement(unit.db(), &row).await?) })
+        Box::pin(async move {
+            store::insert_statement(unit.db(), &row).await?;
+            let after = json!({ "statement": row.digest, "creditors": creditors });
+            audit::record(unit, &by, Action::LiabilitiesProve, &row.id.to_string(), Value::Null, after).await
+        })
     });
     Ok(published.await?)
 }

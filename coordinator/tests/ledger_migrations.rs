@@ -107,8 +107,7 @@ fn a_migration_of_sqlite_killed_at_any_change_of_its_file_is_made_up_for() {
             });
             kept.collect()
         };
-        let threads: Vec<_> =
-            points.chunks(halves).map(|half| scope.spawn(move || hit(half))).collect();
+        let threads: Vec<_> = points.chunks(halves).map(|half| scope.spawn(move || hit(half))).collect();
         let folders: Vec<TempDir> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         for folder in &folders {
             assert_eq!(runtime.block_on(sqlite_schema(folder.path())), expected);
@@ -164,7 +163,8 @@ impl Killer {
     }
 
     async fn recorded(&mut self) -> usize {
-        let there = postgres_lines(&mut self.admin, "select 'x' from pg_tables where tablename = 'migrations'");
+        let there =
+            postgres_lines(&mut self.admin, "select 'x' from pg_tables where tablename = 'migrations'");
         if there.await.is_empty() {
             return 0;
         }
@@ -285,7 +285,8 @@ async fn widen(stage: &Stage, kind: &str) {
         let sql = if stage.name == "sqlite" { sql.replace(" bigint", " integer") } else { (*sql).to_owned() };
         db.execute(AssertSqlSafe(sql)).await.unwrap();
     }
-    let record = "insert into migrations (name, digest, kind, applied_at) values ('9999_later', 'later', $1, 1)";
+    let record =
+        "insert into migrations (name, digest, kind, applied_at) values ('9999_later', 'later', $1, 1)";
     sqlx::query(record).bind(kind).execute(&mut db).await.unwrap();
 }
 
@@ -294,9 +295,13 @@ fn this_version_tells_a_whole_story_on_a_schema_that_a_later_one_has_widened() {
     on_each_database(|stage| async move {
         stage.give("ann", "USDT", 100).await;
         widen(&stage, "expand").await;
-        assert_eq!(Database::open(&stage.url, 1).await.unwrap().migrate(0).await.unwrap(), Vec::<&str>::new());
+        assert_eq!(
+            Database::open(&stage.url, 1).await.unwrap().migrate(0).await.unwrap(),
+            Vec::<&str>::new()
+        );
         let app = stage::open_app(&stage.url).await;
-        let (ann, bob) = (Account::available("ann", &asset("USDT")), Account::available("bob", &asset("USDT")));
+        let (ann, bob) =
+            (Account::available("ann", &asset("USDT")), Account::available("bob", &asset("USDT")));
         let order = || {
             let once = OnceRow {
                 owner: "user:ann".into(),
@@ -313,7 +318,12 @@ fn this_version_tells_a_whole_story_on_a_schema_that_a_later_one_has_widened() {
         let held = app.writer.commit(|unit| {
             Box::pin(async move {
                 for (id, amount) in [("w1", 20), ("w2", 50)] {
-                    let hold = Hold { id: id.into(), user: "ann".into(), asset: asset("USDT"), amount: minor(amount) };
+                    let hold = Hold {
+                        id: id.into(),
+                        user: "ann".into(),
+                        asset: asset("USDT"),
+                        amount: minor(amount),
+                    };
                     unit.hold(&hold).await?;
                 }
                 let now = unit.now();

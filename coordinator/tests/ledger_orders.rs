@@ -27,7 +27,13 @@ fn once(key: &str, request: &str) -> OnceRow {
     }
 }
 
-async fn pay(stage: &Stage, reference: &str, from: &str, to: &str, amount: i64) -> Result<Receipt, OrderError> {
+async fn pay(
+    stage: &Stage,
+    reference: &str,
+    from: &str,
+    to: &str,
+    amount: i64,
+) -> Result<Receipt, OrderError> {
     stage.app.writer.submit(Order::new(payment(reference, from, to, amount))).await
 }
 
@@ -155,7 +161,10 @@ fn the_same_event_is_carried_out_once_within_a_group_and_across_groups() {
             let done = results.iter().filter(|result| result.is_ok()).count();
             assert_eq!(done, usize::from(round == 0));
             for result in results.into_iter().filter(Result::is_err) {
-                assert!(matches!(result, Err(OrderError::Ledger(LedgerError::Repeated { .. }))), "{result:?}");
+                assert!(
+                    matches!(result, Err(OrderError::Ledger(LedgerError::Repeated { .. }))),
+                    "{result:?}"
+                );
             }
         }
         assert_eq!(stage.balance("bob", "USDT").await, (7, 0));
@@ -191,8 +200,9 @@ fn a_hundred_parallel_repeats_of_one_key_have_one_effect_and_one_answer() {
 fn another_request_under_a_used_key_is_refused() {
     on_each_database(|stage| async move {
         stage.give("ann", "USDT", 100).await;
-        let orders =
-            async { tokio::join!(pay_once(&stage, "1", "k", "one", 5), pay_once(&stage, "2", "k", "two", 5)) };
+        let orders = async {
+            tokio::join!(pay_once(&stage, "1", "k", "one", 5), pay_once(&stage, "2", "k", "two", 5))
+        };
         let (first, second) = in_one_group(&stage, orders).await;
         assert!(matches!(first, Ok(Receipt::Done { .. })), "{first:?}");
         assert!(matches!(second, Err(OrderError::OtherRequest)), "{second:?}");
@@ -266,10 +276,8 @@ fn an_order_whose_answer_panics_is_not_carried_out() {
         stage.give("ann", "USDT", 100).await;
         let broken = OnceRow { body: Box::new(|_| panic!("on purpose")), ..once("k", "one") };
         let broken = stage.app.writer.submit(Order::once(payment("1", "ann", "bob", 1), broken));
-        let (broken, fine) = in_one_group(&stage, async {
-            tokio::join!(broken, pay(&stage, "2", "ann", "bob", 2))
-        })
-        .await;
+        let (broken, fine) =
+            in_one_group(&stage, async { tokio::join!(broken, pay(&stage, "2", "ann", "bob", 2)) }).await;
         assert!(matches!(broken, Err(OrderError::Ledger(LedgerError::Unavailable))), "{broken:?}");
         fine.unwrap();
         assert_eq!(stage.balance("bob", "USDT").await, (2, 0));
@@ -316,7 +324,8 @@ fn orders_that_make_no_sense_or_name_a_network_are_refused() {
         }
         let unknown = asset("DOGE");
         let (ann, bob) = (Account::available("ann", &unknown), Account::available("bob", &unknown));
-        let result = stage.app.writer.submit(Order::new(Posting::new("x", "unknown").minor(ann, bob, minor(1))));
+        let result =
+            stage.app.writer.submit(Order::new(Posting::new("x", "unknown").minor(ann, bob, minor(1))));
         assert!(matches!(result.await, Err(OrderError::Ledger(LedgerError::Asset(_)))));
     });
 }

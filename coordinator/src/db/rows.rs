@@ -105,7 +105,8 @@ impl Rows {
     pub(crate) async fn execute(self, db: &mut Db, sql: &'static str) -> Result<u64, sqlx::Error> {
         let mut changed = 0;
         for (text, arguments) in self.statements(sql)? {
-            changed += sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *db).await?.rows_affected();
+            changed +=
+                sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *db).await?.rows_affected();
         }
         Ok(changed)
     }
@@ -181,8 +182,7 @@ fn unnest(columns: &[(&'static str, Kind)]) -> String {
 
 /// `(select column1 as id, column2 as note from (values (?,?),(?,?)) where column1 is not null) as v`
 fn value_lists(columns: &[(&'static str, Kind)], length: usize) -> String {
-    let names =
-        columns.iter().enumerate().map(|(place, (name, _))| format!("column{} as {name}", place + 1));
+    let names = columns.iter().enumerate().map(|(place, (name, _))| format!("column{} as {name}", place + 1));
     let row = format!("({})", vec!["?"; columns.len()].join(","));
     let list = vec![row.as_str(); length].join(",");
     format!("(select {} from (values {list}) where column1 is not null) as v", join(names))

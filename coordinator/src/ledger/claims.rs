@@ -60,7 +60,8 @@ pub async fn company(db: &mut Db) -> Result<Vec<CompanyAccount>, LedgerError> {
     )
     .fetch_all(db)
     .await?;
-    let account = |(kind, network, asset, balance_minor)| CompanyAccount { kind, network, asset, balance_minor };
+    let account =
+        |(kind, network, asset, balance_minor)| CompanyAccount { kind, network, asset, balance_minor };
     Ok(rows.into_iter().map(account).collect())
 }
 

@@ -37,7 +37,7 @@ pub mod writer;
 
 pub use account::{Account, Side};
 pub use asset::{AssetCode, AssetError, Assets};
-pub use order::{Answer, Order, OnceRow, OrderError, Receipt};
+pub use order::{Answer, OnceRow, Order, OrderError, Receipt};
 pub use posting::{Amount, Move, Posting};
 pub use unit::{Hold, Unit};
 pub use writer::{Writer, WriterLimits};

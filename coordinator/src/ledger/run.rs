@@ -3,7 +3,7 @@
 //! Called by the writer before the group's closures. Keys, events and balances are read, the orders are worked out
 //! in memory one after the other, and what they came to is written as sets. What must stay true: an order is judged
 //! exactly as it would be alone after those before it; one that is refused writes nothing; if a statement fails the
-//! whole run is undone to its savepoint and every order is tried alone, so only the one at fault is refused.
+//! whole run is undone and every order is tried alone under a savepoint, so only the one at fault is refused.
 
 use super::LedgerError;
 use super::account::Side;
@@ -48,18 +48,20 @@ impl Unit {
         Some(Ready { posting, once: Some(ReadyOnce { owner, key, request_digest, answer }), audit })
     }
 
-    /// Carries out the orders, in their order. An error means that the transaction itself is lost.
+    /// Carries out the orders, in their order. Nothing may have been written in this transaction before. An error means
+    /// that the transaction itself is lost.
     pub(super) async fn run(&mut self, orders: &[Ready]) -> Result<Outcomes, sqlx::Error> {
-        match self.try_run(orders).await? {
+        match self.carry_out(orders).await {
             Ok(outcomes) => return Ok(outcomes),
-            Err(error) if orders.len() == 1 => return Ok(vec![Err(error.into())]),
             Err(error) => {
                 tracing::warn!(%error, orders = orders.len(), "a run of orders failed, each is tried alone");
             }
         }
+        // A savepoint around each run would cost SQLite more than the run itself: it copies every page it touches.
+        self.begin_again().await?;
         let mut outcomes = Vec::with_capacity(orders.len());
         for order in orders {
-            match self.try_run(slice::from_ref(order)).await? {
+            match self.try_alone(order).await? {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(error) => outcomes.push(Err(error.into())),
             }
@@ -67,9 +69,9 @@ impl Unit {
         Ok(outcomes)
     }
 
-    async fn try_run(&mut self, orders: &[Ready]) -> Result<Result<Outcomes, LedgerError>, sqlx::Error> {
+    async fn try_alone(&mut self, order: &Ready) -> Result<Result<Outcomes, LedgerError>, sqlx::Error> {
         self.open_savepoint().await?;
-        let tried = self.carry_out(orders).await;
+        let tried = self.carry_out(slice::from_ref(order)).await;
         match tried {
             Ok(_) => self.release_savepoint().await?,
             Err(_) => self.undo().await?,
@@ -123,7 +125,9 @@ impl Unit {
         let mut answers = HashMap::new();
         for place in sets::used_keys(&mut self.db, self.dialect, &keys).await? {
             let Some(once) = orders.get(place).and_then(|order| order.once.as_ref()) else { continue };
-            let Some(stored) = sets::stored_once(&mut self.db, &once.owner, &once.key).await? else { continue };
+            let Some(stored) = sets::stored_once(&mut self.db, &once.owner, &once.key).await? else {
+                continue;
+            };
             let status = u16::try_from(stored.status)
                 .map_err(|_| LedgerError::Corrupt { what: format!("stored status {}", stored.status) })?;
             let same = stored.request_digest == once.request_digest;
@@ -317,7 +321,11 @@ impl<'a> Judged<'a> {
         let first = key.and_then(|key| self.keys.get(&key)).and_then(|place| orders.get(*place));
         if let (Some(first), Some(this)) = (first.and_then(|order| order.once.as_ref()), &order.once) {
             let same = first.request_digest == this.request_digest;
-            return if same { Ok(Receipt::Before(first.answer.clone())) } else { Err(OrderError::OtherRequest) };
+            return if same {
+                Ok(Receipt::Before(first.answer.clone()))
+            } else {
+                Err(OrderError::OtherRequest)
+            };
         }
         let (kind, reference) = (order.posting.kind, order.posting.reference.as_str());
         if self.posted.contains(&place) || self.events.contains(&(kind, reference)) {

@@ -204,7 +204,8 @@ pub(super) async fn add_to_balances(
     for (id, delta) in deltas {
         rows.push(&[Cell::Int(*id), Cell::Int(*delta)]);
     }
-    let sql = "update accounts set balance_minor = balance_minor + v.delta from {rows} where v.id = accounts.id";
+    let sql =
+        "update accounts set balance_minor = balance_minor + v.delta from {rows} where v.id = accounts.id";
     whole(rows, db, sql, "balances").await
 }
 

@@ -12,7 +12,7 @@ use super::posting::{Amount, Move, Posting};
 use super::standings;
 use super::store::{self, AccountRow};
 use crate::clock::UnixMillis;
-use crate::db::{Db, Dialect};
+use crate::db::{self, Db, Dialect};
 use airlock_shared::{BaseUnits, ItemId, MinorUnits, Scale};
 use sqlx::{Any, Transaction};
 use std::collections::HashMap;
@@ -200,14 +200,25 @@ impl Unit {
         sqlx::query("release savepoint command").execute(&mut *self.db).await.map(|_| ())
     }
 
-    pub(super) async fn undo(&mut self) -> Result<(), sqlx::Error> {
-        // What the undone command opened or counted does not exist any more.
+    /// Undoes everything that was done in this transaction and begins it anew.
+    pub(super) async fn begin_again(&mut self) -> Result<(), sqlx::Error> {
+        self.forget();
+        db::begin_again(&mut self.db, self.dialect).await
+    }
+
+    /// What an undone command opened or counted does not exist any more.
+    fn forget(&mut self) {
         for account in self.opened.drain(..) {
             self.accounts.remove(&account);
         }
         self.last_transfer = None;
-        sqlx::query("rollback to savepoint command").execute(&mut *self.db).await?;
-        self.release_savepoint().await
+    }
+
+    pub(super) async fn undo(&mut self) -> Result<(), sqlx::Error> {
+        self.forget();
+        // One message for both: refusals are answered in it.
+        let undo = "rollback to savepoint command; release savepoint command";
+        sqlx::raw_sql(undo).execute(&mut *self.db).await.map(|_| ())
     }
 
     async fn end_hold(&mut self, hold: &str, state: &'static str) -> Result<Hold, LedgerError> {

@@ -31,7 +31,7 @@ pub struct WriterLimits {
 
 impl Default for WriterLimits {
     fn default() -> Self {
-        Self { group_max: 1000, queue_max: 4096 }
+        Self { group_max: 4000, queue_max: 16_000 }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::freeze;
 use crate::keys::Ring;
 use crate::ledger::{self, LedgerError, Writer};
 use crate::pairing::{CoordinatorKey, IdentityError};
+use crate::partners;
 use crate::people::{Access, AccessError, Directory};
 use crate::transactions;
 use std::net::SocketAddr;
@@ -245,6 +246,7 @@ fn start_workers(
     vec![
         tokio::spawn(deposits::run(app.clone(), stopped.clone())),
         tokio::spawn(batches::run(app.clone(), stopped.clone())),
+        tokio::spawn(partners::wallets::watch::run(app.clone(), stopped.clone())),
         tokio::spawn(audit::link::run(app.clone(), key.clone(), stopped.clone())),
         tokio::spawn(freeze::run(app.clone(), stopped.clone())),
         tokio::spawn(limits::run(app.clone(), stopped.clone())),

@@ -150,7 +150,7 @@ impl Askers {
         }
     }
 
-    async fn authorization(&self, asker: &Asker, method: &str, url: &str, body: &str, once: &str) -> Option<String> {
+    async fn authorization(&self, asker: &Asker, method: &str, url: &str, body: &[u8], once: &str) -> Option<String> {
         match &asker.with {
             With::Nothing => None,
             With::Token(token) => Some(format!("Bearer {token}")),
@@ -172,22 +172,37 @@ impl Askers {
             With::Key(key) => {
                 let nonce = format!("{:032x}", self.count.fetch_add(1, Ordering::SeqCst));
                 let seconds = self.app.clock.now() / 1000;
-                Some(key.authorization(method, url, body.as_bytes(), Some(once), seconds, &nonce))
+                Some(key.authorization(method, url, body, Some(once), seconds, &nonce))
             }
         }
     }
 
-    /// Makes a request; an idempotency key of its own goes with it.
+    /// Makes a request; an idempotency key of its own goes with it. While all exports that may run are running, it waits.
     pub async fn ask(&self, asker: &Asker, method: &str, url: &str, body: &str) -> Answer {
+        loop {
+            let answer = self.ask_once(asker, method, url, body).await;
+            if answer.code != "unavailable" || !url.contains("/export?") {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn ask_once(&self, asker: &Asker, method: &str, url: &str, body: &str) -> Answer {
+        self.send_bytes(asker, method, url, body.as_bytes().to_vec(), "application/json").await
+    }
+
+    /// Makes a request with a body that may be anything.
+    pub async fn send_bytes(&self, asker: &Asker, method: &str, url: &str, body: Vec<u8>, kind: &str) -> Answer {
         let method = method.to_uppercase();
         let once = format!("once-{}", self.count.fetch_add(1, Ordering::SeqCst));
         let name = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(name, format!("{}{url}", self.url)).header("Idempotency-Key", &once);
-        if let Some(authorization) = self.authorization(asker, &method, url, body, &once).await {
+        if let Some(authorization) = self.authorization(asker, &method, url, &body, &once).await {
             request = request.header("Authorization", authorization);
         }
         if !body.is_empty() {
-            request = request.header("Content-Type", "application/json").body(body.to_owned());
+            request = request.header("Content-Type", kind).body(body);
         }
         told(request).await
     }

@@ -7,6 +7,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 pub mod askers;
+mod batch;
 pub mod objects;
 pub mod table;
 

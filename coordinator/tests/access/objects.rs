@@ -3,7 +3,8 @@
 //! Made by real requests where there are some. `ann` and `bob` are users of the partner whose people ask, `gina` of another
 //! partner, `hugo` of the house.
 
-use super::super::stage::{Served, Who};
+use super::super::stage::{Served, Stage, Who};
+use super::batch;
 use airlock_coordinator::audit::By;
 use airlock_coordinator::keys::{self, Wanted};
 use airlock_coordinator::liabilities;
@@ -29,9 +30,10 @@ pub enum Owner {
 /// Every object's id, by owner and by the name that `table.rs` has for it.
 pub struct Objects(BTreeMap<Owner, BTreeMap<&'static str, String>>);
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "withdrawal", "transfer", "adjustment2", "adjustment", "partner", "wallet", "user", "other", "victim", "key2",
     "key", "person", "leaver", "change2", "change", "session", "missing", "alert",
+    "batch", "bundle",
 ];
 
 impl Objects {
@@ -41,11 +43,12 @@ impl Objects {
         let writer = served.stage.app.writer.clone();
         let globex = create::partner(&writer, "globex").await.unwrap().id;
         let (gina, gus) = (served.user("globex", "gina").await, served.user("globex", "gus").await);
+        let carl = served.user("acme", "carl").await;
         let (hugo, hedy) = (served.user("house", "hugo").await, served.user("house", "hedy").await);
-        let mut owners = BTreeMap::new();
+        let mut owners: BTreeMap<Owner, BTreeMap<&'static str, String>> = BTreeMap::new();
         let parts: [(Owner, &str, &Who, &Who); 4] = [
             (Owner::Ann, &acme, &served.ann, &served.bob),
-            (Owner::Bob, &acme, &served.bob, &served.ann),
+            (Owner::Bob, &acme, &served.bob, &carl),
             (Owner::Gina, &globex, &gina, &gus),
             (Owner::Hugo, "house", &hugo, &hedy),
         ];
@@ -53,7 +56,17 @@ impl Objects {
             served.stage.give(&user.id, "USDT", 1_000_000_000).await;
         }
         for (owner, partner, user, other) in parts {
-            owners.insert(owner, things(served, partner, user, other).await);
+            let mut things = things(served, partner, user, other).await;
+            // One batch and one alert a tenant.
+            match owners.get(&Owner::Ann).filter(|_| owner == Owner::Bob) {
+                Some(anns) => {
+                    for name in ["batch", "bundle", "alert"] {
+                        things.insert(name, anns[name].clone());
+                    }
+                }
+                None => things.extend(batch::make(&served.stage.app, partner).await),
+            }
+            owners.insert(owner, things);
         }
         let missing = "0123456789abcdef0123456789abcdef".to_owned();
         owners.insert(Owner::Nobody, NAMES.iter().map(|name| (*name, missing.clone())).collect());
@@ -61,6 +74,17 @@ impl Objects {
         let key = CoordinatorKey::open(home.path()).unwrap();
         liabilities::prove(&served.stage.app, &key, &By::command_line()).await.unwrap();
         Self(owners)
+    }
+
+    /// Closed alerts are open again.
+    pub async fn open_alerts(&self, stage: &Stage) {
+        let done = stage.app.writer.commit(|unit| {
+            Box::pin(async move {
+                let open = sqlx::query("update alerts set state = 'open' where kind = 'test'");
+                Ok::<_, airlock_coordinator::ledger::LedgerError>(open.execute(unit.db()).await?.rows_affected())
+            })
+        });
+        assert!(done.await.unwrap() > 0);
     }
 
     /// The template with this owner's objects; nothing if the owner has none of a kind that it names.

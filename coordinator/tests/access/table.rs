@@ -266,4 +266,66 @@ pub const ROUTES: &[Route] = &[
     route("get", "/v1/attestations/words", "manage_signers", House, &[
         dummy("/v1/attestations/words?network=tron:0xa1710c4b&count=1", ""),
     ]),
+    // Batches and what crosses the gap: a partner's own signer's, or the house's.
+    route("get", "/v1/alerts", "see_operations", Tenant, &[look("/v1/alerts")]),
+    route("post", "/v1/alerts/{id}/close", "run_batches", Tenant, &[
+        send("/v1/alerts/$alert/close", r#"{"why":"seen to"}"#),
+    ]),
+    route("get", "/v1/batches", "see_operations", Tenant, &[look("/v1/batches")]),
+    route("post", "/v1/batches", "run_batches", Tenant, &[
+        dummy("/v1/batches", r#"{"network":"tron:0xa1710c4b","asset":"TRX","partner":"$partner"}"#),
+    ]),
+    route("get", "/v1/batches/{id}", "see_operations", Tenant, &[look("/v1/batches/$batch")]),
+    route("post", "/v1/batches/{id}/abandon", "run_batches", Tenant, &[
+        dummy("/v1/batches/$batch/abandon", r#"{"why":"a test"}"#),
+    ]),
+    route("get", "/v1/batches/{id}/signed-batch.json", "see_operations", Tenant, &[
+        dummy("/v1/batches/$batch/signed-batch.json", ""),
+    ]),
+    route("get", "/v1/batches/{id}/approval-request.json", "see_operations", Tenant, &[
+        dummy("/v1/batches/$batch/approval-request.json", ""),
+    ]),
+    route("get", "/v1/batches/{id}/approval-request.gif", "see_operations", Tenant, &[
+        dummy("/v1/batches/$batch/approval-request.gif", ""),
+    ]),
+    route("get", "/v1/batches/{id}/approval-request/frames/{file}", "see_operations", Tenant, &[
+        dummy("/v1/batches/$batch/approval-request/frames/1.png", ""),
+    ]),
+    route("post", "/v1/batches/{id}/approvals", "approve_withdrawal", Tenant, &[
+        dummy("/v1/batches/$batch/approvals", "{}"),
+    ]),
+    route("get", "/v1/batches/{id}/passkey-options", "approve_withdrawal", Tenant, &[
+        dummy("/v1/batches/$batch/passkey-options?person=alice", ""),
+    ]),
+    route("post", "/v1/batches/{id}/passkey-approvals", "approve_withdrawal", Tenant, &[dummy(
+        "/v1/batches/$batch/passkey-approvals",
+        r#"{"person":"alice","credential":{"rawId":"AA","response":{"clientDataJSON":"AA","authenticatorData":"AA","signature":"AA"}}}"#,
+    )]),
+    route("get", "/v1/batches/{id}/hardware", "run_batches", Tenant, &[dummy("/v1/batches/$batch/hardware", "")]),
+    route("post", "/v1/batches/{id}/hardware", "run_batches", Tenant, &[
+        dummy("/v1/batches/$batch/hardware", "{}"),
+    ]),
+    route("get", "/v1/batches/{id}/hardware/{item}/{file}", "run_batches", Tenant, &[
+        dummy("/v1/batches/$batch/hardware/1/1.png", ""),
+    ]),
+    route("post", "/v1/bundles", "run_batches", Tenant, &[dummy("/v1/bundles", r#"{"batches":["$batch"]}"#)]),
+    route("get", "/v1/bundles/{id}", "run_batches", Tenant, &[look("/v1/bundles/$bundle")]),
+    route("get", "/v1/bundles/{id}/export.json", "run_batches", Tenant, &[
+        look("/v1/bundles/$bundle/export.json"),
+    ]),
+    route("get", "/v1/bundles/{id}/export.bin", "run_batches", Tenant, &[look("/v1/bundles/$bundle/export.bin")]),
+    route("get", "/v1/bundles/{id}/export.gif", "run_batches", Tenant, &[look("/v1/bundles/$bundle/export.gif")]),
+    route("get", "/v1/bundles/{id}/frames/{file}", "run_batches", Tenant, &[
+        look("/v1/bundles/$bundle/frames/1.png"),
+    ]),
+    route("post", "/v1/replies", "run_batches", Tenant, &[dummy("/v1/replies", "{}")]),
+    // Signers.
+    route("get", "/v1/introduction", "see_operations", Tenant, &[look("/v1/introduction")]),
+    route("get", "/v1/signers", "see_operations", Tenant, &[look("/v1/signers")]),
+    route("post", "/v1/signers", "manage_signers", Tenant, &[
+        dummy("/v1/signers", r#"{"introduction":"","confirm":"","partner":"$partner"}"#),
+    ]),
+    route("post", "/v1/policies", "manage_signers", Tenant, &[dummy("/v1/policies", "{}")]),
+    route("post", "/v1/wallets", "manage_signers", Tenant, &[dummy("/v1/wallets", "{}")]),
+    route("get", "/v1/reconciliation", "see_operations", House, &[dummy("/v1/reconciliation", "")]),
 ];

@@ -103,7 +103,7 @@ impl Scene {
 
     async fn deposits_if(&self, wanted: impl Fn(&store::DepositRow) -> bool) -> Vec<String> {
         let mut rows =
-            store::of_user(&mut self.app.db.reader().await.unwrap(), &self.user, 100).await.unwrap();
+            store::newest_before(&mut self.app.db.reader().await.unwrap(), Some(&self.user), (i64::MAX, ""), 100).await.unwrap();
         rows.retain(wanted);
         rows.sort_by_key(|row| (row.height, row.transfer.tx_id, row.transfer.ordinal));
         rows.iter().map(|row| format!("{} {} {}", row.asset, row.transfer.amount, row.state)).collect()
@@ -132,7 +132,7 @@ impl Scene {
     }
 
     async fn heights_credited_on(&self, network: Network) -> Vec<u64> {
-        let rows = store::of_user(&mut self.app.db.reader().await.unwrap(), &self.user, 100).await.unwrap();
+        let rows = store::newest_before(&mut self.app.db.reader().await.unwrap(), Some(&self.user), (i64::MAX, ""), 100).await.unwrap();
         let credited =
             rows.iter().filter(|row| row.transfer.to.network() == network && row.state.name() == "credited");
         credited.map(|row| row.height).collect()
@@ -362,7 +362,7 @@ fn a_deposit_that_the_first_provider_hides_is_disputed_and_credited_when_the_lie
             }
             let stopped = scene.cursor(network).await;
             let alerts =
-                airlock_coordinator::alerts::open(&mut scene.app.db.reader().await.unwrap(), 10).await;
+                airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10).await;
             let disputed: Vec<_> =
                 alerts.unwrap().into_iter().filter(|alert| alert.kind == "chain.disputed").collect();
             assert_eq!(disputed.len(), round);
@@ -523,7 +523,7 @@ fn a_final_block_that_changes_halts_the_network_and_nothing_is_credited() {
                 "{halted:?}"
             );
         }
-        let alerts = airlock_coordinator::alerts::open(&mut scene.app.db.reader().await.unwrap(), 10).await;
+        let alerts = airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10).await;
         let alerts: Vec<_> = alerts.unwrap().into_iter().map(|alert| (alert.kind, alert.subject)).collect();
         assert_eq!(alerts, [("chain.halted".to_owned(), Network::EVM_DEV.to_string())]);
         assert_eq!(scene.usdt().await, 0);

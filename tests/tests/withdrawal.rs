@@ -7,7 +7,7 @@ use airlock_shared::MinorUnits;
 use airlock_tests::acts::{audit, books, deposits, gap, proposal, settlement};
 use airlock_tests::world::{list, text};
 use airlock_tests::{Database, Stage, World};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn nine_acts(database: Database) -> anyhow::Result<()> {
     let mut world = World::open(Stage::for_test()?, database).await?;
@@ -26,7 +26,10 @@ async fn nine_acts(database: Database) -> anyhow::Result<()> {
     assert_eq!(before.get() - deposits::balance(&world).await?.0.get(), spent(&exported));
     every_step_is_recorded(&world, &exported).await?;
     the_same_reply_again_changes_nothing(&world, &exported, &signed).await?;
-    world.coordinator.stop().await
+    one_id_leads_from_the_request_to_its_broadcast(&world, &exported).await?;
+    every_step_that_people_took_is_in_the_audit_log(&world).await?;
+    world.coordinator.stop().await?;
+    the_audit_log_is_sound_and_a_changed_export_is_not(&world).await
 }
 
 /// Amounts and one USDT of fee each, in millionths.
@@ -60,6 +63,78 @@ async fn every_step_is_recorded(world: &World, exported: &proposal::Exported) ->
     for batch in &exported.batches {
         assert_eq!(text(&world.see(&format!("/v1/batches/{batch}")).await?, "state")?, "completed");
     }
+    Ok(())
+}
+
+/// The request's id is in its audit row, in the withdrawal as the house sees it, and in the lines of the workers that paid it.
+async fn one_id_leads_from_the_request_to_its_broadcast(
+    world: &World,
+    exported: &proposal::Exported,
+) -> anyhow::Result<()> {
+    let log = std::fs::read_to_string(world.coordinator.log())?;
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for asked in &exported.withdrawals {
+        let shown = world.see(&format!("/v1/withdrawals/{}", asked.id)).await?;
+        let id = text(&shown, "request_id")?.to_owned();
+        let rows = world.see(&format!("/v1/audit?action=withdrawal.request&subject={}", asked.id)).await?;
+        assert_eq!(list(&rows, "rows")?[0]["request_id"], id.as_str());
+        let mut said: Vec<&str> = lines
+            .iter()
+            .filter(|line| line["request_id"] == id.as_str() && line["withdrawal"] == asked.id.as_str())
+            .filter_map(|line| line["message"].as_str())
+            .collect();
+        // What is not in a block soon is sent again.
+        said.dedup();
+        assert_eq!(said, ["transaction sent", "transaction is in a block", "transaction is final"], "{id}");
+    }
+    Ok(())
+}
+
+/// From pairing to the reply: what the stories of the coordinator alone do not reach.
+async fn every_step_that_people_took_is_in_the_audit_log(world: &World) -> anyhow::Result<()> {
+    for action in [
+        "signer.pair",
+        "policy.import",
+        "wallet.import",
+        "xpub.import",
+        "address.open",
+        "treasury.opening_capital",
+        "withdrawal.approve",
+        "batch.make",
+        "batch.approve",
+        "bundle.seal",
+        "batch.signed",
+    ] {
+        let page = world.see(&format!("/v1/audit?action={action}")).await?;
+        let rows = list(&page, "rows")?;
+        assert!(!rows.is_empty(), "{action}");
+        for row in rows {
+            let by_hand = row["who"] == "command line" && row["address"] == "";
+            assert!(by_hand || (row["address"] == "127.0.0.1" && row["request_id"] != ""), "{row}");
+        }
+    }
+    Ok(())
+}
+
+async fn the_audit_log_is_sound_and_a_changed_export_is_not(world: &World) -> anyhow::Result<()> {
+    let run = async |line: &[&str]| world.coordinator.run(line).await;
+    let verified = run(&["audit", "verify"]).await?.success()?.json()?;
+    assert_eq!((&verified["sound"], &verified["unlinked"]), (&json!(true), &json!(0)), "{verified}");
+    let head = run(&["audit", "head"]).await?.success()?.json()?;
+    assert_eq!(head["head"], verified["head"]);
+    let file = world.coordinator.home.join("audit.jsonl");
+    let (path, key) = (file.to_str().unwrap(), text(&head, "coordinator")?);
+    run(&["audit", "export", "--out", path]).await?.success()?;
+    let noted = text(&head, "head")?;
+    let line = ["audit", "verify", path, "--coordinator", key, "--head", noted];
+    assert_eq!(run(&line).await?.success()?.json()?["sound"], true);
+    assert_eq!(run(&["audit", "verify", "--since", "5", "--head", noted]).await?.code, Some(0));
+    let bytes = std::fs::read_to_string(&file)?.replacen("withdrawal.approve", "withdrawal.cancel", 1);
+    std::fs::write(&file, bytes)?;
+    let refused = run(&line).await?;
+    assert_eq!(refused.code, Some(3), "{}", refused.stdout);
+    let fault: Value = serde_json::from_str(&refused.stdout)?;
+    assert_eq!(fault["fault"]["wrong"], "changed");
     Ok(())
 }
 

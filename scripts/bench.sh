@@ -39,6 +39,7 @@ ledger() {
     trap 'exit 143' TERM
     find_postgres
     start_postgres -c fsync=on -c synchronous_commit=on
+    cargo build --quiet --locked --release -p airlock-coordinator --bin airlock-coordinator
     AIRLOCK_BENCH_DIR="$scratch" example airlock-coordinator ledger_bench --postgres "$AIRLOCK_TEST_POSTGRES" "$@"
 }
 

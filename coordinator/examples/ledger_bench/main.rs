@@ -3,12 +3,14 @@
 //! `scripts/bench.sh ledger [--full]` starts a durable PostgreSQL and runs it; one line of JSON per figure,
 //! `{"figure","value","unit","limit","ratio"}`. The limit of a rate is the bare database's bulk insert of the same rows
 //! in the same run: the fastest of several forms and group sizes. `docs/performance.md` explains each figure.
-//! Arguments: `--postgres URL`, `--full`, `--seconds N` for each measurement, and names of parts to run alone.
+//! Arguments: `--postgres URL`, `--full`, `--seconds N` for each measurement, and names of parts (`inprocess`, `growth`,
+//! `http`) or of one database (`sqlite`, `postgres`) to run alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on should stop")]
 
 mod bulk;
 mod growth;
+mod http;
 mod inprocess;
 mod load;
 mod place;
@@ -45,8 +47,14 @@ impl Asked {
         asked
     }
 
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|name| name == part)
+    /// Is this one of the names of its sort, or is none of the sort named?
+    fn wants(&self, sort: &[&str], name: &str) -> bool {
+        let named = |name: &str| self.parts.iter().any(|part| part == name);
+        named(name) || !sort.iter().any(|name| named(name))
+    }
+
+    fn measures(&self, part: &str) -> bool {
+        self.wants(&["inprocess", "growth", "http"], part)
     }
 }
 
@@ -54,14 +62,19 @@ fn main() {
     let asked = Asked::read();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut servers = if asked.parts.iter().any(|part| part == "postgres") { vec![] } else { vec![None] };
-        servers.extend(asked.postgres.clone().map(Some));
-        for server in servers {
-            if asked.wants("inprocess") {
+        let databases = [("sqlite", Some(None)), ("postgres", asked.postgres.clone().map(Some))];
+        for (name, server) in databases {
+            let Some(server) = server.filter(|_| asked.wants(&["sqlite", "postgres"], name)) else {
+                continue;
+            };
+            if asked.measures("inprocess") {
                 inprocess::measure(&asked, server.as_deref()).await;
             }
-            if asked.wants("growth") {
+            if asked.measures("growth") {
                 growth::measure(&asked, server.as_deref()).await;
+            }
+            if asked.measures("http") {
+                http::measure(&asked, server.as_deref()).await;
             }
         }
     });

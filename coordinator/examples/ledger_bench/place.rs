@@ -98,7 +98,8 @@ fn limits() -> WriterLimits {
     WriterLimits { group_max: number("GROUP_MAX").unwrap_or(usual.group_max), ..usual }
 }
 
-async fn fresh(server: &str) -> String {
+/// A new database on a server.
+pub async fn fresh(server: &str) -> String {
     sqlx::any::install_default_drivers();
     let name = format!("bench_{}", db::random_id().unwrap());
     let mut admin = AnyConnection::connect(server).await.unwrap();

@@ -113,6 +113,8 @@ mod tests {
             1_767_225_600,
             "00112233445566778899aabbccddeeff",
         );
+        let guide = include_str!("../../../docs/integration-guide.md");
+        assert!(guide.contains(&format!("Authorization: {shown}\n")), "{shown}");
         assert_eq!(
             shown,
             "Airlock-HMAC-SHA256 key=ak_example, timestamp=1767225600, nonce=00112233445566778899aabbccddeeff, \

@@ -246,7 +246,18 @@ pub(super) async fn record(
     subject: &str,
     after: Value,
 ) -> Result<(), AccessError> {
-    Ok(audit::record(unit, by, action, subject, Value::Null, after).await?)
+    let by = with_tenant(unit, by).await?;
+    Ok(audit::record(unit, &by, action, subject, Value::Null, after).await?)
+}
+
+/// Whoever logs in was nobody before: whose they are is looked up, so that their partner's auditors see it.
+async fn with_tenant(unit: &mut Unit, by: &By) -> Result<By, AccessError> {
+    let partner = match by.who.split_once(':') {
+        Some(("user", id)) => super::store::partner_of(unit.db(), id).await?,
+        Some(("person", id)) => super::store::person(unit.db(), id).await?.map(|person| person.partner),
+        _ => None,
+    };
+    Ok(By { tenant: partner.unwrap_or_else(|| by.tenant.clone()), ..by.clone() })
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn every_refusal_has_the_one_shape() {
             ),
             (400, "bad_query", http.get(url("/v1/withdrawals?limit=501")).bearer_auth(token)),
             (400, "bad_query", http.get(url("/v1/withdrawals?colour=red")).bearer_auth(token)),
-            (400, "user_needed", http.get(url("/v1/balances")).bearer_auth(token)),
+            (422, "user_needed", http.get(url("/v1/balances")).bearer_auth(token)),
             (404, "not_found", http.get(url("/v1/balances?user=nobody")).bearer_auth(token)),
             (404, "not_found", http.get(url("/v1/withdrawals/nothing")).bearer_auth(token)),
             (400, "bad_query", http.get(url("/v1/batches?limit=0")).bearer_auth(token)),

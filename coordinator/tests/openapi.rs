@@ -132,3 +132,36 @@ fn the_table_of_codes_is_the_list_of_codes() {
         "write it with AIRLOCK_WRITE_DOCS=1"
     );
 }
+
+/// Every Rust file of the coordinator.
+fn sources(dir: &std::path::Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_reads_a_query_or_a_key_describes_it() {
+    let mut files = Vec::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut handlers = 0;
+    for told in files.iter().flat_map(|file| file.split("#[utoipa::path(").skip(1)) {
+        let Some((description, rest)) = told.split_once("async fn ") else { continue };
+        let arguments = rest.split("->").next().unwrap();
+        handlers += 1;
+        for (read, said) in [
+            ("Query<", "params("),
+            ("Once<", "IdempotencyKey"),
+            ("Body<", "request_body"),
+            ("Once<", "request_body"),
+        ] {
+            assert!(!arguments.contains(read) || description.contains(said), "{description}{arguments}");
+        }
+    }
+    assert!(handlers > 50, "found {handlers}");
+}

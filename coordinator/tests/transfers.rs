@@ -122,7 +122,7 @@ fn what_cannot_be_moved_is_refused_by_name() {
             (ann, with("surprise", json!(1)), 400, "bad_json"),
             (ann, reward.clone(), 403, "forbidden"),
             (acme, reward.clone(), 422, "insufficient_funds"),
-            (acme, base(), 400, "user_needed"),
+            (acme, base(), 422, "user_needed"),
             (acme, with("from", json!(cat.id)), 404, "not_found"),
             (acme, with("from", json!(dan.id)), 422, "user_inactive"),
             (

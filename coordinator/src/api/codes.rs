@@ -60,7 +60,7 @@ codes! {
     /// The header `Idempotency-Key` is missing or malformed.
     IdempotencyKeyNeeded = "idempotency_key_needed", BAD_REQUEST;
     /// A partner or the house must say which user it means.
-    UserNeeded = "user_needed", BAD_REQUEST;
+    UserNeeded = "user_needed", UNPROCESSABLE_ENTITY;
     /// The body is larger than this coordinator takes.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
     /// The body is not of the content type that this call takes.
@@ -109,6 +109,8 @@ codes! {
     OwnProposal = "own_proposal", FORBIDDEN;
     /// Nobody signs up by oneself at this coordinator.
     SignUpOff = "sign_up_off", FORBIDDEN;
+    /// Give either the second factor's code or a recovery code, one of them.
+    CodeNeeded = "code_needed", UNPROCESSABLE_ENTITY;
 
     // Money.
     /// Not enough is available for amount and fee.
@@ -264,7 +266,7 @@ codes! {
     /// The user is closed.
     UserInactive = "user_inactive", UNPROCESSABLE_ENTITY;
     /// The house must say which partner it means.
-    PartnerNeeded = "partner_needed", BAD_REQUEST;
+    PartnerNeeded = "partner_needed", UNPROCESSABLE_ENTITY;
     /// Keys are for partners; the house's own people log in.
     HouseHasNoKeys = "house_has_no_keys", UNPROCESSABLE_ENTITY;
     /// The partner has as many live keys as it may have.

@@ -30,6 +30,7 @@ pub fn router() -> OpenApiRouter<App> {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct OfUser {
     /// For partners and staff: whose. A user asks for its own.
     user: Option<String>,
@@ -61,6 +62,7 @@ struct Balance {
 ///
 /// One balance per asset, over all networks.
 #[utoipa::path(get, path = "/v1/balances", tag = "balances",
+    params(OfUser),
     responses((status = 200, description = "What the user has", body = Balances)),
     extensions(("x-airlock-permission" = json!("see_money"))))]
 async fn balances(

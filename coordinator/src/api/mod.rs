@@ -140,8 +140,12 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// JSON into a type; the refusal says where and what.
+/// JSON into a type; the refusal says where and what. A body is an object: what reads objects by their fields' names would
+/// take a list of values in their order too, which nothing describes.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(ApiError::new(Code::BadJson, "expected an object at line 1 column 1"));
+    }
     serde_json::from_slice(bytes).map_err(|error| ApiError::new(Code::BadJson, error.to_string()))
 }
 

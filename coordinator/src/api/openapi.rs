@@ -53,13 +53,13 @@ const TAGS: [(&str, &str); 16] = [
 /// The refusals that a call may meet, by what kind of call it is.
 const REFUSALS: [(&str, &str, Met); 12] = [
     ("400", "The request cannot be read.", Met::Always),
-    ("401", "No credential, or not a valid one.", Met::WithCredential),
-    ("403", "Not in this role, or not without a fresh second factor.", Met::WithCredential),
-    ("404", "No such object, or not the caller's.", Met::WithCredential),
-    ("409", "It stands against the present state.", Met::WithCredential),
+    ("401", "No credential, or not a valid one.", Met::WithInput),
+    ("403", "Not in this role, or not without a fresh second factor.", Met::WithInput),
+    ("404", "No such object, or not the caller's.", Met::WithInput),
+    ("409", "It stands against the present state.", Met::WithInput),
     ("413", "The body is too large.", Met::WithBody),
     ("415", "The body is not of the expected content type.", Met::WithBody),
-    ("422", "Understood and refused.", Met::WithCredential),
+    ("422", "Understood and refused.", Met::WithInput),
     ("429", "Too many requests: wait as long as `Retry-After` says.", Met::Always),
     ("500", "Our fault; it has been logged.", Met::Always),
     ("503", "A dependency is away, and nothing was changed.", Met::Always),
@@ -70,7 +70,8 @@ const REFUSALS: [(&str, &str, Met); 12] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Met {
     Always,
-    WithCredential,
+    /// All but public reading.
+    WithInput,
     WithBody,
 }
 
@@ -148,7 +149,7 @@ fn finish(method: &str, path: &str, operation: &mut Value) {
     for (status, _, met) in REFUSALS {
         let may = match met {
             Met::Always => true,
-            Met::WithCredential => permission.is_some(),
+            Met::WithInput => permission.is_some() || has_body,
             Met::WithBody => has_body,
         };
         // A handler may have said it in words of its own.

@@ -60,7 +60,7 @@ impl Cursor {
     pub fn parse(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.').filter(|_| text.len() <= CURSOR_BYTES_MAX)?;
         let plain = !id.is_empty() && id.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.:".contains(&c));
-        let at = i64::from_str_radix(at, 16).ok().filter(|at| *at >= 0)?;
+        let at = i64::from_str_radix(at, 16).ok().filter(|at| *at > 0)?;
         let cursor = Self(at, id.to_owned());
         Some(cursor).filter(|cursor| plain && cursor.to_string() == text)
     }
@@ -79,7 +79,10 @@ impl fmt::Display for Cursor {
 
 impl PartialSchema for Cursor {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).max_length(Some(CURSOR_BYTES_MAX)).into()
+        // Narrower than what is read: a moment beyond 15 digits is far away.
+        let pattern = "^[1-9a-f][0-9a-f]{0,14}\\.[0-9A-Za-z_:-]{1,64}$";
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+        text.max_length(Some(CURSOR_BYTES_MAX)).into()
     }
 }
 
@@ -134,6 +137,7 @@ mod tests {
             ".",
             "1",
             "1.",
+            "0.a",
             ".a",
             "+1.a",
             "-1.a",

@@ -4,6 +4,7 @@
 //! that the document says the form once. Nothing is ever made of these types; what reads a text decides what is taken.
 
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// An exact amount in whole units of the asset: no sign, no exponent, no spaces.
 #[derive(Debug, ToSchema)]
@@ -44,3 +45,8 @@ pub struct AddressText(());
 #[derive(Debug, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-20T14:40:24.013Z")]
 pub struct Moment(());
+
+/// A text out of a closed list, as `#[param(schema_with = …)]` of a function that calls this.
+pub fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
+}

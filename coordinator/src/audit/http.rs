@@ -7,7 +7,7 @@
 use super::chain::Entry;
 use super::store::{self, Filter};
 use super::{Action, By};
-use crate::api::texts::Moment;
+use crate::api::texts::{Moment, one_of};
 use crate::api::{ApiError, Code, Peer, Query, RequestId, moment};
 use crate::app::App;
 use crate::clock::UnixMillis;
@@ -182,6 +182,7 @@ struct Wanted {
     who: Option<String>,
     /// Of this kind, such as `withdrawal.approve`. Rows of transfers (`transfer.make`) are listed only if they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(schema_with = action_names)]
     action: Option<String>,
     /// About this, such as a withdrawal's id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +201,12 @@ struct Wanted {
     limit: Option<i64>,
     /// A page's `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^(0|[1-9][0-9]{0,17})$")]
     cursor: Option<String>,
+}
+
+fn action_names() -> utoipa::openapi::schema::Object {
+    one_of(Action::ALL.iter().map(|action| action.name()))
 }
 
 /// One page of the audit log, newest first.

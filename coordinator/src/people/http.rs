@@ -60,7 +60,7 @@ impl FactorGiven {
         match (self.code, self.recovery_code) {
             (Some(code), None) => Ok(Given::Code(code)),
             (None, Some(code)) => Ok(Given::Recovery(code)),
-            _ => Err(ApiError::new(Code::BadJson, "give one of code and recovery_code").into()),
+            _ => Err(ApiError::new(Code::CodeNeeded, "code or recovery_code, one of them").into()),
         }
     }
 }

@@ -75,9 +75,15 @@ impl Filter {
     }
 }
 
+/// The names of all states that some transaction can have.
+pub fn statuses() -> std::collections::BTreeSet<&'static str> {
+    let deposits = DepositState::ALL.into_iter().map(DepositState::name);
+    deposits.chain(WithdrawalState::ALL.into_iter().map(WithdrawalState::name)).collect()
+}
+
 /// Is it the name of a state that some transaction can have?
 pub fn is_status(name: &str) -> bool {
-    DepositState::from_name(name).is_some() || WithdrawalState::from_name(name).is_some()
+    statuses().contains(name)
 }
 
 /// A bound of amounts, as a query spells it.

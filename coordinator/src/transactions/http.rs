@@ -8,7 +8,7 @@ use super::filter::{self, Filter};
 use super::lanes::{self, Asked};
 use super::{Direction, Position, Scope, Transaction, Type, merge, of_deposit, of_event, of_withdrawal};
 use crate::api::page::Limit;
-use crate::api::texts::{Amount, AssetName, Moment, NetworkName};
+use crate::api::texts::{Amount, AssetName, Moment, NetworkName, one_of};
 use crate::api::{ApiError, Code, Query, moment};
 use crate::app::App;
 use crate::audit::http::money_read;
@@ -51,6 +51,7 @@ macro_rules! query_with {
             #[serde(rename = "type")]
             kind: Option<Type>,
             /// In this state: a deposit's or withdrawal's; everything else is `completed`.
+            #[param(schema_with = status_names)]
             status: Option<String>,
             /// In this asset.
             #[param(value_type = Option<AssetName>)]
@@ -91,6 +92,10 @@ macro_rules! query_with {
     };
 }
 
+fn status_names() -> utoipa::openapi::schema::Object {
+    one_of(filter::statuses())
+}
+
 query_with! {
     /// A page.
     TransactionsQuery {
@@ -98,6 +103,7 @@ query_with! {
         #[serde(default)]
         limit: Limit,
         /// A page's `next`, for the page behind it.
+        #[param(pattern = r"^(0|[1-9][0-9]{0,17})\.([01]\.[0-9a-f]{32}|2\.(0|[1-9][0-9]{0,17}))\.(0|[1-9][0-9]{0,17})$")]
         before: Option<String>,
     }
 }

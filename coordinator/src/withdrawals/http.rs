@@ -10,7 +10,7 @@ use super::state::State as Stands;
 use super::store::{self, Transition, Whose, Withdrawal};
 use crate::api::idempotency::{IdempotencyKey, once};
 use crate::api::page::{Cursor, Limit, cut};
-use crate::api::texts::{AddressText, Amount, AmountBase, AssetName, Moment, NetworkName, Whole};
+use crate::api::texts::{AddressText, Amount, AmountBase, AssetName, Moment, NetworkName, Whole, one_of};
 use crate::api::{ApiError, Body, Code, Once, Query, moment};
 use crate::app::App;
 use crate::audit::By;
@@ -106,6 +106,7 @@ struct WithdrawalsQuery {
     /// For partners and staff: of this user.
     user: Option<String>,
     /// In this state.
+    #[param(schema_with = state_names)]
     state: Option<String>,
     /// On this network.
     #[param(value_type = Option<NetworkName>)]
@@ -115,6 +116,10 @@ struct WithdrawalsQuery {
     limit: Limit,
     /// A page's `next`, for the page behind it.
     before: Option<Cursor>,
+}
+
+fn state_names() -> utoipa::openapi::schema::Object {
+    one_of(Stands::ALL.into_iter().map(Stands::name))
 }
 
 /// A page of withdrawals, newest first.

@@ -26,13 +26,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct AlertsListed {
     /// Rows of the page.
     #[serde(default)]
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     limit: Limit,
     /// A page's `next`.
-    #[param(value_type = Option<String>)]
     before: Option<Cursor>,
 }
 
@@ -72,6 +71,7 @@ struct AlertClosed {
 
 /// Open alerts, the newest first
 #[utoipa::path(get, path = "/v1/alerts", tag = "operations",
+    params(AlertsListed),
     responses((status = 200, description = "A page of them", body = AlertPage)),
     extensions(("x-airlock-permission" = json!("see_operations"))))]
 async fn list_alerts(

@@ -55,6 +55,7 @@ async fn approval_request(
 
 /// What approvers are asked, as a loop of QR codes
 #[utoipa::path(get, path = "/v1/batches/{id}/approval-request.gif", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The loop; `x-frames-count` says how many frames", content_type = "image/gif", body = [u8])),
     extensions(("x-airlock-permission" = json!("see_operations"))))]
 async fn approval_request_gif(
@@ -68,6 +69,7 @@ async fn approval_request_gif(
 
 /// What approvers are asked, as one QR code of the loop
 #[utoipa::path(get, path = "/v1/batches/{id}/approval-request/frames/{file}", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The frame; `file` is its number from 0 and `.png`", content_type = "image/png", body = [u8])),
     extensions(("x-airlock-permission" = json!("see_operations"))))]
 async fn approval_request_frame(
@@ -136,6 +138,7 @@ pub(super) fn methods(approvals: &[Approval]) -> BTreeMap<String, &'static str> 
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct OfPerson {
     /// The approver.
     person: String,
@@ -145,6 +148,7 @@ struct OfPerson {
 ///
 /// `PublicKeyCredentialRequestOptionsJSON`, with the content digest as its challenge.
 #[utoipa::path(get, path = "/v1/batches/{id}/passkey-options", tag = "batches",
+    params(OfPerson),
     responses((status = 200, description = "For `PublicKeyCredential.parseRequestOptionsFromJSON`", body = serde_json::Value)),
     extensions(("x-airlock-permission" = json!("approve_withdrawal"))))]
 async fn passkey_options(

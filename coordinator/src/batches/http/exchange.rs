@@ -68,6 +68,7 @@ async fn seal(
 
 /// A bundle: its batches and how many frames it takes
 #[utoipa::path(get, path = "/v1/bundles/{id}", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The bundle", body = BundleShown)),
     extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn show_bundle(
@@ -156,6 +157,7 @@ async fn export_binary(
 
 /// A bundle as a loop of QR codes
 #[utoipa::path(get, path = "/v1/bundles/{id}/export.gif", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The loop; `x-frames-count` says how many frames", content_type = "image/gif", body = [u8])),
     extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn export_gif(
@@ -169,6 +171,7 @@ async fn export_gif(
 
 /// A bundle as one QR code of the loop
 #[utoipa::path(get, path = "/v1/bundles/{id}/frames/{file}", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The frame; `file` is its number from 0 and `.png`", content_type = "image/png", body = [u8])),
     extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn export_frame(

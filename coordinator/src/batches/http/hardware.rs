@@ -63,12 +63,13 @@ async fn hardware_requests(
 ///
 /// `file` is the transaction within the item and `.png` (one code) or `.gif` (a loop of parts).
 #[utoipa::path(get, path = "/v1/batches/{id}/hardware/{item}/{file}", tag = "batches",
+    params(Size),
     responses((status = 200, description = "The picture", content((Upload = "image/png"), (Upload = "image/gif")))),
     extensions(("x-airlock-permission" = json!("run_batches"))))]
 async fn hardware_picture(
     State(app): State<App>,
     caller: Caller,
-    Path((id, item, file)): Path<(String, usize, String)>,
+    Path((id, item, file)): Path<(String, String, String)>,
     Query(size): Query<Size>,
 ) -> Result<Response, ApiError> {
     let reach = caller.may(Permission::RunBatches)?;
@@ -77,7 +78,9 @@ async fn hardware_picture(
         Some((number, "gif")) => (number, hardware::PictureKind::Gif),
         _ => return Err(ApiError::not_found("picture")),
     };
-    let number: usize = number.parse().map_err(|_| ApiError::not_found("request"))?;
+    let (Ok(item), Ok(number)) = (item.parse::<usize>(), number.parse::<usize>()) else {
+        return Err(ApiError::not_found("request"));
+    };
     let requests = {
         let mut db = app.db.reader().await?;
         let batch = store::within(&mut db, &reach, &id).await?;

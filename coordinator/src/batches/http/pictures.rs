@@ -19,6 +19,7 @@ const FRAMES_COUNT: HeaderName = HeaderName::from_static("x-frames-count");
 /// The QR size asked for; by default the configured version at level L, four pixels a module.
 #[derive(Deserialize, Default, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Size {
     /// Of the QR code, 1 to 40.
     #[param(minimum = 1, maximum = 40)]

@@ -5,7 +5,7 @@
 use super::approve::methods;
 use super::pictures::json_document;
 use crate::api::page::{self, Cursor, Limit};
-use crate::api::texts::{AddressText, Amount, AmountBase, AssetName, Moment, NetworkName, Whole};
+use crate::api::texts::{AddressText, Amount, AmountBase, AssetName, Moment, NetworkName, Whole, one_of};
 use crate::api::{ApiError, Code, Query, moment};
 use crate::app::App;
 use crate::batches::store::{self, Batch, Transition};
@@ -40,16 +40,20 @@ pub(super) fn own_partner(reach: Reach) -> String {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Listed {
     /// Only those in this state.
+    #[param(schema_with = state_names)]
     state: Option<String>,
     /// Rows of the page.
     #[serde(default)]
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     limit: Limit,
     /// A page's `next`.
-    #[param(value_type = Option<String>)]
     before: Option<Cursor>,
+}
+
+fn state_names() -> utoipa::openapi::schema::Object {
+    one_of(batches::State::ALL.into_iter().map(batches::State::name))
 }
 
 /// A page of batches, the newest first.
@@ -62,6 +66,7 @@ struct BatchPage {
 
 /// Batches, the newest first
 #[utoipa::path(get, path = "/v1/batches", tag = "batches",
+    params(Listed),
     responses((status = 200, description = "A page of them", body = BatchPage)),
     extensions(("x-airlock-permission" = json!("see_operations"))))]
 async fn list(

@@ -9,6 +9,7 @@ use crate::batches::BatchError;
 use crate::batches::intake;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 /// A document, a picture of frames, or a text of them, as it is.
@@ -17,10 +18,11 @@ use utoipa::ToSchema;
 pub struct Upload(());
 
 /// Several of them in one form.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UploadForm {
-    /// In any order; their names mean nothing.
-    #[schema(value_type = Vec<Upload>)]
+    /// The files in order.
+    #[schema(value_type = Vec<Upload>, required)]
     pub file: (),
 }
 

@@ -4,9 +4,13 @@
 
 mod stage;
 
+use airlock_coordinator::app::App;
 use airlock_coordinator::audit::By;
+use airlock_coordinator::clock::Clock;
 use airlock_coordinator::people::invitation::{self, Grant, Invited};
+use airlock_shared::approval::passkey::base64url;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use stage::{Answer, Served, answer, every_role, on_each_database};
 use totp_rs::{Builder, Secret, Totp};
 
@@ -215,9 +219,11 @@ fn malformed_codes_and_both_factors_at_once_are_refused() {
     on_each_database(|stage| async move {
         let ines = Ines::enrolled(stage).await;
         let challenge = ines.challenge().await;
-        for given in [json!({}), json!({ "code": "1", "recovery_code": "2" }), json!({ "code": 123_456 })] {
-            assert_eq!(code_of(&ines.second(&challenge, given).await), (400, "bad_json"));
+        for given in [json!({}), json!({ "code": "1", "recovery_code": "2" })] {
+            assert_eq!(code_of(&ines.second(&challenge, given).await), (422, "code_needed"));
         }
+        let number = ines.second(&challenge, json!({ "code": 123_456 })).await;
+        assert_eq!(code_of(&number), (400, "bad_json"));
         for code in ["", "12345", "1234567", "12345a", "\u{0661}23456", " 123456", "-00001"] {
             let answer = ines.second(&ines.challenge().await, json!({ "code": code })).await;
             assert_eq!(code_of(&answer), (401, "bad_code"), "{code:?}");
@@ -319,5 +325,85 @@ fn a_replaced_factor_ends_other_sessions_and_is_remembered_for_cooling_off() {
         ines.pass(60_000);
         let old = ines.second(&ines.challenge().await, json!({ "code": ines.code(0) })).await;
         assert_eq!(code_of(&old), (401, "bad_code"), "the replaced authenticator");
+    });
+}
+
+/// What a browser with an authenticator sends for `challenge`; the public key is the base point of P-256.
+fn passkey(challenge: &str, credential: &[u8], origin: &str) -> Value {
+    let client = json!({ "type": "webauthn.create", "challenge": challenge, "origin": origin });
+    let mut data = Sha256::digest(b"airlock.example").to_vec();
+    data.extend([0x45, 0, 0, 0, 0]);
+    data.extend([0; 16]);
+    data.extend(u16::try_from(credential.len()).unwrap().to_be_bytes());
+    data.extend_from_slice(credential);
+    data.extend([0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32]);
+    data.extend(hex::decode("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296").unwrap());
+    data.extend([0x22, 0x58, 32]);
+    data.extend(hex::decode("4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5").unwrap());
+    let response = json!({
+        "clientDataJSON": base64url(client.to_string().as_bytes()), "authenticatorData": base64url(&data),
+        "transports": ["internal"],
+    });
+    json!({ "label": "laptop", "credential": { "id": base64url(credential), "type": "public-key", "response": response } })
+}
+
+#[test]
+fn a_passkey_is_registered_for_its_own_challenge_once_and_removed_by_its_owner() {
+    on_each_database(|mut stage| async move {
+        let passkeys =
+            "[auth]\npasskey_rp_id = \"airlock.example\"\npasskey_origins = [\"https://airlock.example\"]";
+        stage.app =
+            App::open(stage::config(&stage.url, passkeys), Clock::set_at(stage::MOMENT)).await.unwrap();
+        let ines = Ines::enrolled(stage).await;
+        let (served, token) = (&ines.served, &ines.token);
+        let options = async || {
+            let (status, options) = post(served, token, "/v1/me/passkeys/options", json!({})).await;
+            assert_eq!(status, 200, "{options}");
+            options["challenge"].as_str().unwrap().to_owned()
+        };
+        let register = async |body: Value| post(served, token, "/v1/me/passkeys", body).await;
+        let ours = "https://airlock.example";
+        let challenge = options().await;
+        for (name, body) in [
+            ("another page", passkey(&challenge, b"one", "https://airlock.evil")),
+            ("a challenge of its own", passkey(&base64url(&[1; 32]), b"one", ours)),
+        ] {
+            assert_eq!(code_of(&register(body).await), (422, "bad_passkey"), "{name}");
+        }
+        let (_, before) = get(served, token, "/v1/me").await;
+        ines.pass(1_000);
+        assert_eq!(register(passkey(&challenge, b"one", ours)).await.0, 201);
+        let (_, after) = get(served, token, "/v1/me").await;
+        assert!(after["changed_at"].as_str() > before["changed_at"].as_str(), "withdrawals cool off");
+        let again = register(passkey(&challenge, b"two", ours)).await;
+        assert_eq!(code_of(&again), (422, "bad_passkey"), "the challenge was used");
+        let taken = register(passkey(&options().await, b"one", ours)).await;
+        assert_eq!(code_of(&taken), (422, "bad_passkey"), "one credential is one person's");
+        // A challenge of another session, or one that has waited too long.
+        let of_alice = served.request(&served.operator, "POST", "/v1/me/passkeys/options", None, None).await;
+        let (_, foreign) = answer(of_alice).await;
+        let foreign = passkey(foreign["challenge"].as_str().unwrap(), b"two", ours);
+        assert_eq!(code_of(&register(foreign).await), (422, "bad_passkey"));
+        let (_, listed) = get(served, token, "/v1/me/passkeys").await;
+        assert_eq!(
+            (listed["passkeys"].as_array().unwrap().len(), listed["passkeys"][0]["label"].as_str()),
+            (1, Some("laptop"))
+        );
+        let path = format!("/v1/me/passkeys/{}", base64url(b"one"));
+        assert_eq!(served.delete(&served.operator, &path).await.0, 404, "another's");
+        let late = options().await;
+        ines.pass(300_000);
+        let delete = answer(served.http.delete(format!("{}{path}", served.url)).bearer_auth(token)).await;
+        assert_eq!(code_of(&delete), (403, "step_up_needed"));
+        let step_up = post(served, token, "/v1/auth/step-up", json!({ "code": ines.code(0) })).await;
+        assert_eq!(step_up.0, 200);
+        assert_eq!(
+            code_of(&register(passkey(&late, b"two", ours)).await),
+            (422, "bad_passkey"),
+            "five minutes"
+        );
+        let delete = answer(served.http.delete(format!("{}{path}", served.url)).bearer_auth(token)).await;
+        assert_eq!(delete.0, 200);
+        assert_eq!(get(served, token, "/v1/me/passkeys").await.1["passkeys"], json!([]));
     });
 }

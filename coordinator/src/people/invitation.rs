@@ -158,6 +158,7 @@ async fn enrol(
             session::end_all(unit, subject, None, "invited anew").await?;
             login::store::remove(unit.db(), subject).await?;
             login::store::remove_recovery_codes(unit.db(), subject).await?;
+            super::passkey::store::remove_all(unit.db(), subject).await?;
             super::store::set_person_active(unit.db(), person, true).await?;
         }
         Some(_) => return Err(AccessError::Invitation),

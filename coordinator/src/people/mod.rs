@@ -12,6 +12,7 @@ pub mod http;
 pub mod invitation;
 pub mod lock_out;
 pub mod login;
+pub mod passkey;
 pub mod password;
 pub mod permission;
 pub mod role_change;

@@ -87,7 +87,9 @@ async fn log_in(
     knock: Knock,
     Body(body): Body<Credentials>,
 ) -> Result<Json<LoggedIn>, AccessError> {
-    let entered = login::log_in(&app, knock, &body.email, body.password).await?;
+    let entered = login::log_in(&app, knock, &body.email, body.password).await;
+    counted("password", &entered);
+    let entered = entered?;
     let next = match entered.standing {
         Standing::Pending => {
             let challenge = Some(entered.opened.secret);
@@ -98,6 +100,16 @@ async fn log_in(
     };
     let tokens = session::tokens(&app, &entered.subject, entered.opened, next)?;
     Ok(Json(LoggedIn { next, challenge: None, tokens: Some(tokens) }))
+}
+
+/// One step of a log-in in the figures: whether it went well, never whose it was.
+fn counted<T>(step: &'static str, outcome: &Result<T, AccessError>) {
+    let outcome = match outcome {
+        Ok(_) => "accepted",
+        Err(AccessError::TooMany { .. }) => "delayed",
+        Err(_) => "refused",
+    };
+    metrics::counter!("airlock_login_steps_total", "step" => step, "outcome" => outcome).increment(1);
 }
 
 /// The challenge of the first step, and exactly one second factor.
@@ -128,7 +140,9 @@ async fn second_step(
     Body(body): Body<SecondStep>,
 ) -> Result<Json<Tokens>, AccessError> {
     let given = FactorGiven { code: body.code, recovery_code: body.recovery_code }.read()?;
-    let (opened, subject) = second_factor::second_step(&app, knock, &body.challenge, given).await?;
+    let stepped = second_factor::second_step(&app, knock, &body.challenge, given).await;
+    counted("second_factor", &stepped);
+    let (opened, subject) = stepped?;
     Ok(Json(session::tokens(&app, &subject, opened, "open")?))
 }
 

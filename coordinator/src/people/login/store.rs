@@ -195,6 +195,26 @@ pub async fn change_hash(
     Ok(done.rows_affected() == 1)
 }
 
+/// Something that counts as a second factor changed: withdrawals cool off from now.
+pub async fn touch(db: &mut Db, subject: &Subject, now: UnixMillis) -> Result<(), sqlx::Error> {
+    sqlx::query("update logins set changed_at = $3 where kind = $1 and owner = $2")
+        .bind(subject.kind())
+        .bind(subject.id())
+        .bind(now)
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+/// When password or second factor of somebody last changed (case 47: withdrawals cool off from then).
+pub async fn changed_at(db: &mut Db, subject: &Subject) -> Result<Option<UnixMillis>, sqlx::Error> {
+    sqlx::query_scalar("select changed_at from logins where kind = $1 and owner = $2")
+        .bind(subject.kind())
+        .bind(subject.id())
+        .fetch_optional(db)
+        .await
+}
+
 /// Keeps a second factor that was begun.
 pub async fn offer_totp(db: &mut Db, subject: &Subject, sealed: &str) -> Result<(), sqlx::Error> {
     sqlx::query("update logins set totp_offered = $3 where kind = $1 and owner = $2")

@@ -165,3 +165,58 @@ fn a_handler_that_reads_a_query_or_a_key_describes_it() {
     }
     assert!(handlers > 50, "found {handlers}");
 }
+
+/// The paths of the earlier services, as their papers name them.
+const OLD_PATHS: [&str; 29] = [
+    "/signup",
+    "/login",
+    "/me",
+    "/balance",
+    "/transfer",
+    "/withdraw",
+    "/deposit/check",
+    "/transactions",
+    "/admin/balances",
+    "/admin/send",
+    "/auth/register",
+    "/auth/login",
+    "/auth/refresh",
+    "/admin/transactions",
+    "/admin/queues",
+    "/admin/transactions/:id/retry",
+    "/admin/stats",
+    "/queue",
+    "/queue/pending",
+    "/batch/create",
+    "/energy/request",
+    "/wallet/balance",
+    "/wallet/fund",
+    "/stats",
+    "/admin/orders…",
+    "/webhook/…",
+    "/health/blockchain",
+    "/api/v1/credentials",
+    "/api/v1/exchange/verify",
+];
+
+#[test]
+fn every_old_path_has_its_counterpart_and_every_counterpart_exists() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/integration-guide.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let table = guide.split("<!-- old paths -->").nth(1).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<(&str, &str)> =
+        rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap()).collect();
+    let old: Vec<&str> = rows.iter().map(|(old, _)| old.trim_matches('`')).collect();
+    assert_eq!(old, OLD_PATHS);
+    let document = api::described().1;
+    for (old, now) in rows {
+        let named = now.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(" /"));
+        let named: Vec<(&str, String)> = named.map(|(method, path)| (method, format!("/{path}"))).collect();
+        assert!(!named.is_empty() || now == "a later release", "{old} leads to nothing: {now}");
+        for (method, path) in named {
+            let there = document["paths"][&path].get(method.to_lowercase()).is_some();
+            assert!(there, "{old}: {method} {path} does not exist");
+        }
+    }
+}

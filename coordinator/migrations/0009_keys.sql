@@ -23,5 +23,5 @@ create table api_keys (
     check ((ends_at is null) = (ended_by is null))
 );
 
-create index api_keys_by_partner on api_keys (partner_id, id);
+create index api_keys_by_partner on api_keys (partner_id, made_at, id);
 create unique index api_keys_replaced_once on api_keys (replaces) where replaces is not null;

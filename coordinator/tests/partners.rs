@@ -264,10 +264,10 @@ fn pages_of_keys_hold_every_key_once() {
         }
         let (mut labels, mut next) = (Vec::new(), String::new());
         loop {
-            let page = served.get(&two.beta_admin, &format!("/v1/keys?limit=2&after={next}")).await.1;
+            let page = served.get(&two.beta_admin, &format!("/v1/keys?limit=2{next}")).await.1;
             labels.extend(page["keys"].as_array().unwrap().iter().map(|key| text(key, "label")));
             match page["next"].as_str() {
-                Some(after) => after.clone_into(&mut next),
+                Some(before) => next = format!("&before={before}"),
                 None => break,
             }
         }

@@ -18,6 +18,7 @@ use airlock_coordinator::config::Config;
 use airlock_coordinator::db::{Database, random_id};
 use airlock_coordinator::ledger::{Account, AssetCode, LedgerError, Posting, verify};
 use airlock_coordinator::pairing;
+use airlock_coordinator::partners::wallets;
 use airlock_coordinator::people::{self as access, HOUSE, Reach, create as people};
 use airlock_coordinator::treasury::reconcile::reconcile;
 use airlock_coordinator::withdrawals::request::{self, Asked, Requester};
@@ -1135,6 +1136,40 @@ fn a_partner_with_a_signer_of_its_own_is_paid_from_its_own_wallets_only() {
         let document = introduction.to_json().into_bytes();
         let moved = pairing::pair(&scene.app, &document, &words, HOUSE, &olga()).await;
         assert!(matches!(moved, Err(pairing::PairingError::Taken { .. })), "{moved:?}");
+    });
+}
+
+#[test]
+fn a_watched_wallet_shows_what_it_holds_at_a_final_block() {
+    on_each_database(|scene| async move {
+        let by = olga();
+        for network in BOTH {
+            let address = Address::new(network, [0x51; 20]);
+            scene.chain(network).fund(&address.to_string(), "1500000").unwrap();
+            scene
+                .chain(network)
+                .transfer(Some(scene.usdt(network)), &address.to_string(), "2500000")
+                .unwrap();
+            scene.chain(network).mine_to_finality().unwrap();
+            let wanted = wallets::Wanted {
+                network: network.to_string(),
+                address: address.to_string(),
+                role: wallets::Role::Cold,
+                change: wallets::Change { label: Some("safe".to_owned()), ..wallets::Change::default() },
+            };
+            let wallet = wallets::add(&scene.app, &scene.partner, wanted, &by).await.unwrap();
+            let settings = scene.app.config.network(network).unwrap();
+            assert_eq!(wallets::watch::step(&scene.app, settings).await.unwrap(), 1);
+            // Read just now: not again so soon.
+            assert_eq!(wallets::watch::step(&scene.app, settings).await.unwrap(), 0);
+            let mut db = scene.app.db.reader().await.unwrap();
+            let read = wallets::store::readings(&mut db, &wallet.id).await.unwrap();
+            let of = |what: &str| read.iter().find(|one| one.what == what).map(|one| one.amount.as_str());
+            let native = settings.native.asset.to_string();
+            assert_eq!((of("USDT"), of(&native)), (Some("2500000"), Some("1500000")), "{read:?}");
+            assert_eq!(of("energy").is_some(), network == Network::TRON_DEV);
+            assert!(read.iter().all(|one| one.at_ms > 0));
+        }
     });
 }
 

@@ -87,6 +87,7 @@ async fn verify(app: &App, request: Request) -> Result<Request, ApiError> {
     if !known.verifies(&text, &fields.signature) {
         return Err(wrong());
     }
+    crate::audit::http::seen(&parts, &known.caller);
     admits(&known, address, app.clock.now())?;
     wait_for(app, timestamp).await;
     take(app, &known, fields.nonce, timestamp)?;

@@ -3,7 +3,8 @@
 //! What must stay true: a secret stands in the answer that makes it and in no other; a foreign key is a missing one.
 
 use super::{ApiKey, KeyError, MadeKey, Wanted, create, end, rotate, store};
-use crate::api::{ApiError, Body, Query, moment, Code};
+use crate::api::page::{self, Cursor, Limit};
+use crate::api::{ApiError, Body, Code, Query, moment};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::people::{Caller, Permission, Reach, Scope};
@@ -203,25 +204,26 @@ struct Asked {
     /// Only this partner's.
     partner: Option<String>,
     /// The `next` of the page before.
-    after: Option<String>,
-    /// 1 to 500; 100 if not given.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u16>,
+    #[param(value_type = Option<String>)]
+    before: Option<Cursor>,
+    #[serde(default)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
+    limit: Limit,
 }
 
-/// A page of keys.
+/// A page of keys, newest first.
 #[derive(Serialize, ToSchema)]
 struct Keys {
     keys: Vec<KeyShown>,
-    /// Where the next page begins; null at the end.
-    next: Option<String>,
+    /// What leads to the next page; null at the end.
+    next: Option<Cursor>,
 }
 
 /// Lists API keys, without their secrets.
 #[utoipa::path(
     get, path = "/v1/keys", tag = "keys",
     params(Asked),
-    responses((status = 200, description = "By id.", body = Keys)),
+    responses((status = 200, description = "Newest first.", body = Keys)),
     extensions(("x-airlock-permission" = json!("manage_keys"))),
 )]
 async fn list(
@@ -236,17 +238,13 @@ async fn list(
         (Reach::Partner(own), _) => own,
         (Reach::User { .. }, _) => return Err(ApiError::not_found("partner")),
     };
-    let limit = usize::from(asked.limit.unwrap_or(100));
-    if !(1..=500).contains(&limit) {
-        return Err(ApiError::new(Code::BadQuery, "limit is 1 to 500"));
-    }
-    let after = asked.after.unwrap_or_default();
-    audit::read(&app, &by, Action::KeysRead, &partner, json!({ "after": after, "limit": limit })).await?;
+    audit::read(&app, &by, Action::KeysRead, &partner, Value::Null).await?;
+    let before = asked.before.as_ref().map_or((i64::MAX, ""), Cursor::key);
     let mut keys = {
         let mut db = app.db.reader().await?;
-        store::page(&mut db, &partner, &after, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?
+        store::page(&mut db, &partner, before, asked.limit.and_one()).await?
     };
-    let next = (keys.len() > limit).then(|| keys.truncate(limit)).and(keys.last()).map(|key| key.id.clone());
+    let next = page::cut(&mut keys, asked.limit, |key| (key.made_at, key.id.as_str()));
     let now = app.clock.now();
     Ok(Json(Keys { keys: keys.iter().map(|key| shown(key, now)).collect(), next }))
 }

@@ -108,15 +108,23 @@ pub async fn stored(db: &mut Db, id: &str) -> Result<Option<Stored>, LedgerError
     row.as_ref().map(read).transpose()
 }
 
-/// A partner's keys (empty: everybody's) after an id, by id.
-pub async fn page(db: &mut Db, partner: &str, after: &str, limit: i64) -> Result<Vec<ApiKey>, LedgerError> {
-    let rows =
-        sqlx::query(columns!("where ($1 = '' or k.partner_id = $1) and k.id > $2 order by k.id limit $3"))
-            .bind(partner)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(db)
-            .await?;
+/// A partner's keys (empty: everybody's) before a place, newest first.
+pub async fn page(
+    db: &mut Db,
+    partner: &str,
+    before: (UnixMillis, &str),
+    limit: i64,
+) -> Result<Vec<ApiKey>, LedgerError> {
+    let rows = sqlx::query(columns!(
+        "where ($1 = '' or k.partner_id = $1) and (k.made_at < $2 or (k.made_at = $2 and k.id < $3)) \
+         order by k.made_at desc, k.id desc limit $4"
+    ))
+    .bind(partner)
+    .bind(before.0)
+    .bind(before.1)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|row| Ok(read(row)?.key)).collect()
 }
 

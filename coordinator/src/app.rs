@@ -4,11 +4,11 @@
 //! `fn router() -> Router<App>`, merged in `api/mod.rs`; a worker is a callable step plus a dull loop that [`serve`]
 //! starts and stops. What must stay true: state that outlives a request is in the database, not here.
 
-use crate::audit;
 use crate::api::limits::{self, Limits};
 use crate::api::metrics;
 use crate::api::serve as server;
 use crate::api::tls::{Tls, TlsError};
+use crate::audit;
 use crate::batches;
 use crate::chain::{ChainError, Chains};
 use crate::clock::Clock;
@@ -104,7 +104,18 @@ impl App {
         let exports = Arc::new(Semaphore::new(transactions::export::AT_ONCE));
         let keys = Ring::new(db.clone(), writer.clone(), &config.home, config.signed_requests, clock.now());
         let limits = Limits::new(&config.limits);
-        Ok(Self(Arc::new(Shared { limits, config, db, writer, clock, directory, access, exports, keys, chains })))
+        Ok(Self(Arc::new(Shared {
+            limits,
+            config,
+            db,
+            writer,
+            clock,
+            directory,
+            access,
+            exports,
+            keys,
+            chains,
+        })))
     }
 }
 

@@ -131,7 +131,9 @@ where
         }
         let mut own = Fields::default();
         event.record(&mut own);
-        let message = own.0.remove("message").unwrap_or_default();
+        // Not every crate gives its events words; sqlx gives a summary of the statement.
+        let words = own.0.remove("message").or_else(|| own.0.get("summary").cloned());
+        let message = words.unwrap_or_else(|| event.metadata().target().into());
         fields.extend(own.0);
         let mut line = line(event, fields, message);
         line.push('\n');
@@ -191,9 +193,12 @@ mod tests {
             move || kept.clone()
         });
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
-            let span = tracing::info_span!("request", request_id = "r1", client_request_id = tracing::field::Empty);
+            let span =
+                tracing::info_span!("request", request_id = "r1", client_request_id = tracing::field::Empty);
             span.record("client_request_id", "theirs-1");
-            span.in_scope(|| tracing::warn!(took_ms = 7_u64, slow = true, level = "odd", "slow \"request\"\n"));
+            span.in_scope(|| {
+                tracing::warn!(took_ms = 7_u64, slow = true, level = "odd", "slow \"request\"\n")
+            });
             tracing::info!("outside");
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
@@ -208,7 +213,10 @@ mod tests {
             (&first["took_ms"], &first["slow"], &first["message"], &first["field_level"]),
             (&json!(7), &json!(true), &json!("slow \"request\"\n"), &json!("odd"))
         );
-        assert!(first["timestamp"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok()), "{first}");
+        assert!(
+            first["timestamp"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok()),
+            "{first}"
+        );
         assert_eq!((&lines[1]["request_id"], &lines[1]["message"]), (&Value::Null, &json!("outside")));
     }
 }

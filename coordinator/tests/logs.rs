@@ -60,9 +60,12 @@ impl Story {
         );
         std::fs::write(home.path().join("airlock.toml"), settings).unwrap();
         // A password in the database's URL, if it has one, and those of the providers.
-        let password = database.split_once("//").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
+        let password =
+            database.split_once("//").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
         let mut secrets = vec!["hunter2-provider".to_owned(), "hunter2-path".to_owned()];
-        secrets.extend(password.and_then(|user| user.split_once(':')).map(|(_, password)| format!(":{password}@")));
+        secrets.extend(
+            password.and_then(|user| user.split_once(':')).map(|(_, password)| format!(":{password}@")),
+        );
         secrets.extend([PASSWORD.to_owned(), MISTYPED.to_owned()]);
         let http = Client::builder().no_proxy().build().unwrap();
         Self { home, http, process: None, url: String::new(), secrets, ids: Vec::new() }
@@ -91,7 +94,8 @@ impl Story {
         let mut process = self.command(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap();
+        let told: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{error}: {}", std::fs::read_to_string(self.log()).unwrap()));
         self.url = format!("http://{}", text(&told, "listening"));
         self.process = Some(process);
     }
@@ -128,11 +132,21 @@ impl Story {
 
     /// Alice comes in by an invitation, with a second factor; mistypes, loses a session, steps up.
     async fn alice(&mut self) -> String {
-        let line = ["person", "invite", "--name", "alice", "--email", "alice@example.com", "--role", "administrator,operator"];
+        let line = [
+            "person",
+            "invite",
+            "--name",
+            "alice",
+            "--email",
+            "alice@example.com",
+            "--role",
+            "administrator,operator",
+        ];
         let invited = self.run(&line);
         let invitation = self.secret(&invited, "invitation");
-        let (_, limited) =
-            self.post("/v1/invitations/accept", "", json!({ "invitation": invitation, "password": PASSWORD })).await;
+        let (_, limited) = self
+            .post("/v1/invitations/accept", "", json!({ "invitation": invitation, "password": PASSWORD }))
+            .await;
         let (limited, _) = self.tokens(&limited);
         let (_, begun) = self.post("/v1/me/second-factor", &limited, json!({})).await;
         let seed = self.secret(&begun, "secret");
@@ -140,7 +154,8 @@ impl Story {
             let totp = Builder::new().with_secret(Secret::try_from_base32(&seed).unwrap()).build().unwrap();
             totp.generate(unix_seconds() + 30 * steps).to_string()
         };
-        let (status, in_force) = self.post("/v1/me/second-factor/confirm", &limited, json!({ "code": code(0) })).await;
+        let (status, in_force) =
+            self.post("/v1/me/second-factor/confirm", &limited, json!({ "code": code(0) })).await;
         assert_eq!(status, 200, "{in_force}");
         for recovery in in_force["recovery_codes"].as_array().unwrap() {
             self.secrets.push(recovery.as_str().unwrap().to_owned());
@@ -167,12 +182,14 @@ impl Story {
         let partner = self.run(&["partner", "create", "--name", "acme"]);
         let user = self.run(&["user", "create", "--partner", "acme", "--external-id", "ann"]);
         self.run(&["user", "create", "--partner", "acme", "--external-id", "bob"]);
-        let made = self.run(&["key", "create", "--partner", text(&partner, "id"), "--scopes", "read,transfer"]);
+        let made =
+            self.run(&["key", "create", "--partner", text(&partner, "id"), "--scopes", "read,transfer"]);
         let secret = self.secret(&made, "secret");
         let key = Credential::new(text(&made, "id"), &secret).unwrap();
         let path = format!("/v1/balances?user={}", text(&user, "id"));
         for number in 0..3 {
-            let signed = key.authorization("GET", &path, b"", None, unix_seconds() as i64, &format!("{number:032x}"));
+            let signed =
+                key.authorization("GET", &path, b"", None, unix_seconds() as i64, &format!("{number:032x}"));
             let (status, body) = self.ask("GET", &path, &signed, &Value::Null).await;
             assert_eq!(status, 200, "{body}");
             // The same again: its nonce was taken.
@@ -182,10 +199,19 @@ impl Story {
         let body = json!({ "from": text(&user, "id"), "to_external_id": "bob", "asset": "USDT", "amount": "1", "kind": "transfer" });
         let once = format!("key-{}", self.ids.len());
         let signed = key.authorization(
-            "POST", "/v1/transfers", body.to_string().as_bytes(), Some(&once), unix_seconds() as i64, &"f".repeat(32),
+            "POST",
+            "/v1/transfers",
+            body.to_string().as_bytes(),
+            Some(&once),
+            unix_seconds() as i64,
+            &"f".repeat(32),
         );
         let (status, refused) = self.ask("POST", "/v1/transfers", &signed, &body).await;
-        assert_eq!((status, refused["error"]["code"].as_str()), (422, Some("insufficient_funds")), "{refused}");
+        assert_eq!(
+            (status, refused["error"]["code"].as_str()),
+            (422, Some("insufficient_funds")),
+            "{refused}"
+        );
     }
 
     /// Ends the program and answers its whole log.
@@ -214,6 +240,8 @@ fn kept(home: &Path) -> Vec<String> {
 #[test]
 fn the_log_of_a_whole_story_holds_no_secret_and_tells_each_request_by_its_id() {
     on_each_database(|stage| async move {
+        // The whole stage moves in: its directory holds the database.
+        let stage = stage;
         let mut story = Story::new(&stage.url);
         story.serve();
         let access = story.alice().await;
@@ -222,7 +250,8 @@ fn the_log_of_a_whole_story_holds_no_secret_and_tells_each_request_by_its_id() {
             story.ask("GET", "/v1/me?token=hunter2-query", &format!("Bearer {token}"), &Value::Null).await;
         }
         story.secrets.push("hunter2-query".to_owned());
-        let page = story.http.get(format!("{}/metrics", story.url)).send().await.unwrap().text().await.unwrap();
+        let page =
+            story.http.get(format!("{}/metrics", story.url)).send().await.unwrap().text().await.unwrap();
         let log = story.end();
         let kept = kept(&story.home.path().join("home"));
         assert!(kept.len() >= 2, "the home keeps keys");
@@ -244,8 +273,14 @@ fn the_log_of_a_whole_story_holds_no_secret_and_tells_each_request_by_its_id() {
             let access_line = |line: &&&Value| line["status"].is_u64() && line["took_ms"].is_u64();
             assert_eq!(of_it.iter().filter(access_line).count(), 1, "one access line of {id}: {of_it:?}");
         }
+        let slow = |line: &&Value| line["target"] == "sqlx::query" && line["level"] == "warn";
+        let slow = lines.iter().find(slow).unwrap_or_else(|| panic!("no statement took 1 ms?"));
+        assert!(slow["slow_threshold"].is_string() && slow["elapsed"].is_string(), "{slow}");
         // What happened below a request carries its id too: statements of the database, for one.
         assert!(lines.iter().any(|line| line["target"] == "sqlx::query" && line["request_id"].is_string()));
-        assert!(lines.iter().any(|line| line["slow"] == true && line["took_ms"].is_u64()), "no request took 1 ms?");
+        assert!(
+            lines.iter().any(|line| line["slow"] == true && line["took_ms"].is_u64()),
+            "no request took 1 ms?"
+        );
     });
 }

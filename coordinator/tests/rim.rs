@@ -43,9 +43,10 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find(|line| {
-            line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
-        })?;
+        let line = self
+            .head
+            .lines()
+            .find(|line| line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name)))?;
         Some(line.split_once(':').unwrap().1.trim())
     }
 
@@ -115,7 +116,8 @@ async fn whence(Peer(address): Peer) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_never_finish_their_request_hold_nobody_up() {
-    let settings = "[server]\nheader_timeout_ms = 1000\nconnections_per_address_max = 10\nconnections_max = 12";
+    let settings =
+        "[server]\nheader_timeout_ms = 1000\nconnections_per_address_max = 10\nconnections_max = 12";
     let edge = Edge::open(settings).await;
     let mut slow = Vec::new();
     for _ in 0..10 {
@@ -158,7 +160,11 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
         let drops = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 65_536]));
         axum::body::Body::from_stream(drops)
     });
-    let edge = Edge::with("[server]\nwrite_timeout_ms = 300\nconnections_max = 1", Router::new().route("/flood", flood)).await;
+    let edge = Edge::with(
+        "[server]\nwrite_timeout_ms = 300\nconnections_max = 1",
+        Router::new().route("/flood", flood),
+    )
+    .await;
     let mut stream = connect(edge.address, 1).await.unwrap();
     stream.write_all(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     // The only place comes back, or this would wait for ever.
@@ -170,7 +176,8 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
 async fn a_head_beyond_its_limit_is_refused() {
     let edge = Edge::open("[server]\nheader_limit_bytes = 8192").await;
     let long = "x".repeat(9000);
-    let answer = edge.ask(&format!("GET /health/live HTTP/1.1\nhost: x\nconnection: close\nx-long: {long}\n\n")).await;
+    let answer =
+        edge.ask(&format!("GET /health/live HTTP/1.1\nhost: x\nconnection: close\nx-long: {long}\n\n")).await;
     assert_eq!(answer.status, 431);
     let many = "a: b\n".repeat(200);
     let answer = edge.ask(&format!("GET /health/live HTTP/1.1\nhost: x\nconnection: close\n{many}\n")).await;
@@ -183,14 +190,21 @@ async fn an_address_beyond_its_limit_is_told_when_to_come_back() {
     for left in ["2", "1", "0"] {
         let answer = edge.get("/health/live").await;
         assert_eq!(answer.status, 200);
-        assert!(answer.header("ratelimit").unwrap().starts_with(&format!("\"address\";r={left};t=")), "{}", answer.head);
+        assert!(
+            answer.header("ratelimit").unwrap().starts_with(&format!("\"address\";r={left};t=")),
+            "{}",
+            answer.head
+        );
         assert_eq!(answer.header("ratelimit-policy"), Some("\"address\";q=3;w=3"));
     }
     let answer = edge.get("/health/live").await;
     assert_eq!((answer.status, answer.code()), (429, "rate_limited"));
     assert_eq!(answer.body["error"]["retryable"], true);
     assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(edge.ask_from(2, "GET /health/live HTTP/1.1\nhost: x\nconnection: close\n\n").await.status, 200);
+    assert_eq!(
+        edge.ask_from(2, "GET /health/live HTTP/1.1\nhost: x\nconnection: close\n\n").await.status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,7 +249,8 @@ async fn a_person_beyond_their_limit_is_refused_from_every_address_and_others_ar
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarded_address_is_believed_from_a_configured_proxy_only() {
     let route = || Router::new().route("/whence", get(whence));
-    let request = "GET /whence HTTP/1.1\nhost: x\nconnection: close\nx-forwarded-for: 1.1.1.1, 198.51.100.7\n\n";
+    let request =
+        "GET /whence HTTP/1.1\nhost: x\nconnection: close\nx-forwarded-for: 1.1.1.1, 198.51.100.7\n\n";
     let open = Edge::with("", route()).await;
     assert_eq!(open.ask(request).await.text.trim(), "127.0.0.1");
     let behind = Edge::with("[server]\ntrusted_proxies = [\"127.0.0.1\"]", route()).await;
@@ -245,7 +260,8 @@ async fn a_forwarded_address_is_believed_from_a_configured_proxy_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_behind_a_proxy_count_the_client_and_not_the_proxy() {
-    let settings = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\naddress_per_minute = 1\naddress_burst = 1";
+    let settings =
+        "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[limits]\naddress_per_minute = 1\naddress_burst = 1";
     let edge = Edge::open(settings).await;
     let from = |client: &str| {
         format!("GET /health/live HTTP/1.1\nhost: x\nconnection: close\nx-forwarded-for: {client}\n\n")
@@ -259,7 +275,9 @@ async fn limits_behind_a_proxy_count_the_client_and_not_the_proxy() {
 async fn every_answer_carries_an_id_of_ours_and_the_headers_that_browsers_need() {
     let edge = Edge::open("").await;
     for path in ["/health/live", "/nowhere", "/v1/balances"] {
-        let asked = format!("GET {path} HTTP/1.1\nhost: x\nconnection: close\nx-request-id: chosen-by-the-client\n\n");
+        let asked = format!(
+            "GET {path} HTTP/1.1\nhost: x\nconnection: close\nx-request-id: chosen-by-the-client\n\n"
+        );
         let answer = edge.ask(&asked).await;
         let id = answer.header("x-request-id").unwrap();
         assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
@@ -323,8 +341,10 @@ async fn nothing_that_a_caller_chooses_becomes_a_label() {
         for request in [
             format!("GET /nowhere/{number} HTTP/1.1\nhost: x\nconnection: close\n\n"),
             format!("SECRET{number} /any HTTP/1.1\nhost: x\nconnection: close\n\n"),
-            format!("GET /v1/withdrawals/hunter2-{number}?token=hunter2-{number} HTTP/1.1\nhost: hunter2\nconnection: close\n\
-                     authorization: Bearer hunter2-{number}\nuser-agent: hunter2-{number}\n\n"),
+            format!(
+                "GET /v1/withdrawals/hunter2-{number}?token=hunter2-{number} HTTP/1.1\nhost: hunter2\nconnection: close\n\
+                     authorization: Bearer hunter2-{number}\nuser-agent: hunter2-{number}\n\n"
+            ),
         ] {
             edge.ask(&request).await;
         }
@@ -342,20 +362,27 @@ async fn every_figure_on_the_page_is_documented_and_every_documented_one_is_know
     let edge = Edge::open("").await;
     edge.get("/nowhere").await;
     let page = edge.get("/metrics").await.text;
-    let runbook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md")).unwrap();
+    let runbook =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md")).unwrap();
     for (name, kind, labels, about) in api::metrics::FIGURES {
         let row = format!("| `{name}` | {kind} | {labels} | {about} |");
         assert!(runbook.contains(&row), "docs/runbook.md lacks the row:\n{row}");
     }
     let known = |name: &str| {
-        let bare = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let bare =
+            ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         api::metrics::FIGURES.iter().any(|(figure, ..)| *figure == name || *figure == bare)
     };
     for line in page.lines().filter(|line| line.starts_with("airlock_")) {
         let name = line.split(['{', ' ']).next().unwrap();
         assert!(known(name), "{name} is not in api::metrics::FIGURES");
     }
-    for name in ["airlock_writer_groups_total", "airlock_db_readers", "airlock_http_connections", "airlock_build_info"] {
+    for name in [
+        "airlock_writer_groups_total",
+        "airlock_db_readers",
+        "airlock_http_connections",
+        "airlock_build_info",
+    ] {
         assert!(page.contains(name), "{name} is missing in {page}");
     }
 }
@@ -366,20 +393,33 @@ async fn health_tells_each_network_and_provider_and_hosts_to_monitors_only() {
                            [network.native]\nasset = \"TRX\"\ndecimals = 6\n";
     let edge = Edge::open(NETWORK).await;
     let health = edge.get("/health").await.body;
-    assert_eq!((&health["status"], &health["database"], &health["writer"]), (&"ok".into(), &true.into(), &true.into()));
+    assert_eq!(
+        (&health["status"], &health["database"], &health["writer"]),
+        (&"ok".into(), &true.into(), &true.into())
+    );
     let network = &health["networks"][0];
-    assert_eq!((&network["network"], &network["status"]), (&"tron:0xa1710c4b".into(), &"starting".into()), "{health}");
+    assert_eq!(
+        (&network["network"], &network["status"]),
+        (&"tron:0xa1710c4b".into(), &"starting".into()),
+        "{health}"
+    );
     assert_eq!(network["providers"][0]["status"], "unproved");
     // Asked once, in vain: nobody listens there.
     let _ = edge.app.chains.prove().await;
     let answer = edge.get("/health/networks").await;
     let network = &answer.body["networks"][0];
-    assert_eq!((&network["status"], &network["providers_up"]), (&"no_provider".into(), &0.into()), "{}", answer.body);
+    assert_eq!(
+        (&network["status"], &network["providers_up"]),
+        (&"no_provider".into(), &0.into()),
+        "{}",
+        answer.body
+    );
     assert_eq!(network["providers"][0]["status"], "failing");
     assert!(network["providers"][0]["last_error"].is_string());
     assert!(!answer.text.contains("hunter2"), "{}", answer.text);
     assert_eq!(edge.get("/health").await.body["status"], "degraded");
-    let asked = "GET /health/networks HTTP/1.1\nhost: x\nconnection: close\nx-forwarded-for: 198.51.100.7\n\n";
+    let asked =
+        "GET /health/networks HTTP/1.1\nhost: x\nconnection: close\nx-forwarded-for: 198.51.100.7\n\n";
     let public = edge.ask(asked).await.body;
     assert_eq!(public["networks"][0]["status"], "no_provider");
     assert!(public["networks"][0].get("providers").is_none(), "{public}");

@@ -104,7 +104,11 @@ fn told_to_end_it_closes_idle_connections_and_ends_at_once() {
         let log = running.log();
         // Nobody looks at a terminal here, so the lines are JSON.
         let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
-        assert_eq!((&last["message"], &last["service"]), (&"ended".into(), &"airlock-coordinator".into()), "{log}");
+        assert_eq!(
+            (&last["message"], &last["service"]),
+            (&"ended".into(), &"airlock-coordinator".into()),
+            "{log}"
+        );
     }
 }
 
@@ -133,7 +137,11 @@ fn a_database_that_never_comes_is_given_up_in_time_and_its_password_not_told() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("waiting for the database") && !told.contains("hunter2"), "{told}");
-    assert!((Duration::from_secs(2)..Duration::from_secs(10)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!(
+        (Duration::from_secs(2)..Duration::from_secs(10)).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
@@ -143,9 +151,9 @@ fn a_database_that_comes_late_is_waited_for_and_brought_up_to_date() {
     let url = runtime.block_on(stage::fresh_postgres(&server));
     let (before, after) = url.split_once("//").unwrap();
     let (authority, path) = after.split_once('/').unwrap();
-    let (user, real) = authority.rsplit_once('@').map_or((String::new(), authority), |(user, host)| {
-        (format!("{user}@"), host)
-    });
+    let (user, real) = authority
+        .rsplit_once('@')
+        .map_or((String::new(), authority), |(user, host)| (format!("{user}@"), host));
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let late = format!("{before}//{user}{port}/{path}");
     let real = real.to_owned();

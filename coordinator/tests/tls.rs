@@ -59,13 +59,16 @@ impl Secure {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(authority).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let client =
+            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
         let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await?;
         let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
-        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+        stream
+            .write_all(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
         Ok((shown, text))
@@ -86,7 +89,10 @@ async fn the_api_is_spoken_over_tls_and_says_that_it_always_will_be() {
     let secure = Secure::open().await;
     let (shown, text) = secure.ask().await.unwrap();
     assert_eq!(shown, certificate("first"));
-    assert!(text.starts_with("HTTP/1.1 200") && text.contains("strict-transport-security: max-age=31536000"), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 200") && text.contains("strict-transport-security: max-age=31536000"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +128,11 @@ async fn a_renewed_certificate_is_shown_after_a_reload_and_a_broken_one_changes_
     for (file, text, told) in [
         ("cert.pem", "no certificate", "cert.pem: expected certificates in PEM"),
         ("key.pem", "hunter2", "key.pem: expected a private key"),
-        ("key.pem", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", "cert.pem and its key"),
+        (
+            "key.pem",
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+            "cert.pem and its key",
+        ),
     ] {
         put(secure.dir.path(), "second");
         std::fs::write(secure.dir.path().join(file), text).unwrap();

@@ -73,7 +73,8 @@ fn hops(headers: &HeaderMap, kind: ForwardedHeader) -> impl Iterator<Item = Opti
         ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
         ForwardedHeader::Forwarded => FORWARDED.as_str(),
     };
-    let lines: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("unknown")).collect();
+    let lines: Vec<&str> =
+        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("unknown")).collect();
     let mut hops: Vec<Option<IpAddr>> = Vec::new();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')).take(HOPS_MAX) {
         hops.push(match kind {
@@ -107,7 +108,9 @@ mod tests {
     use crate::config::Config;
 
     fn seen(connected: &str, kind: &str, headers: &[(&'static str, &str)]) -> String {
-        let text = format!("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\"]\nforwarded_header = {kind:?}");
+        let text = format!(
+            "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\"]\nforwarded_header = {kind:?}"
+        );
         let config = Config::from_toml(&text).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -137,7 +140,11 @@ mod tests {
             ("198.51.100.7, unknown, 10.2.2.2", "10.2.2.2"),
             ("", "10.1.1.1"),
         ] {
-            assert_eq!(seen("10.1.1.1", "x-forwarded-for", &[("x-forwarded-for", header)]), client, "{header}");
+            assert_eq!(
+                seen("10.1.1.1", "x-forwarded-for", &[("x-forwarded-for", header)]),
+                client,
+                "{header}"
+            );
         }
         let twice = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "198.51.100.7, 10.2.2.2")];
         assert_eq!(seen("10.1.1.1", "x-forwarded-for", &twice), "198.51.100.7");

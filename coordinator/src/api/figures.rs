@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Series that the last page showed: one that is empty now is shown as 0, not as what it was.
-static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Vec<metrics::Label>>>>> = LazyLock::new(Mutex::default);
+static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Vec<metrics::Label>>>>> =
+    LazyLock::new(Mutex::default);
 
 /// Reads everything that the page shows beside what is counted as it happens.
 pub(super) async fn gather(app: &App) -> Result<(), ApiError> {
@@ -37,19 +38,25 @@ async fn counts(app: &App, db: &mut Db) -> Result<(), ApiError> {
     let ages = tasks.iter().filter(|task| task.state == "waiting");
     let ages = ages.map(|task| (vec![("topic", task.topic.clone())], seconds(task.oldest_due_at)));
     show("airlock_outbox_age_seconds", ages.collect());
-    let tasks = tasks.iter().map(|task| {
-        (vec![("topic", task.topic.clone()), ("state", task.state.clone())], task.count)
-    });
+    let tasks = tasks
+        .iter()
+        .map(|task| (vec![("topic", task.topic.clone()), ("state", task.state.clone())], task.count));
     show("airlock_outbox_tasks", tasks.collect());
     let states = withdrawals::store::open_by_state(db).await?;
-    show("airlock_withdrawals", states.into_iter().map(|(state, count)| (vec![("state", state)], count)).collect());
+    show(
+        "airlock_withdrawals",
+        states.into_iter().map(|(state, count)| (vec![("state", state)], count)).collect(),
+    );
     let states = deposits::store::open_by_state(db).await?;
     let states = states
         .into_iter()
         .map(|(network, state, count)| (vec![("network", network), ("state", state)], count));
     show("airlock_deposits", states.collect());
     let kinds = alerts::open_by_kind(db).await?;
-    show("airlock_alerts_open", kinds.into_iter().map(|(kind, count)| (vec![("kind", kind)], count)).collect());
+    show(
+        "airlock_alerts_open",
+        kinds.into_iter().map(|(kind, count)| (vec![("kind", kind)], count)).collect(),
+    );
     let heads = deposits::store::heads(db).await?;
     let of = |network: &str| vec![("network", network.to_owned())];
     let heights = heads.iter().map(|head| (of(&head.network), head.height)).collect();

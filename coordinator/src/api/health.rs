@@ -110,7 +110,12 @@ type Connected = Option<Extension<ConnectInfo<SocketAddr>>>;
 #[utoipa::path(get, path = "/health", tag = "health",
     responses((status = 200, description = "How the parts stand", body = Health)),
     extensions(("x-airlock-permission" = json!("none"))))]
-async fn health(State(app): State<App>, peer: Peer, connected: Connected, headers: HeaderMap) -> Json<Health> {
+async fn health(
+    State(app): State<App>,
+    peer: Peer,
+    connected: Connected,
+    headers: HeaderMap,
+) -> Json<Health> {
     let detailed = is_detailed(&app, peer, connected, &headers);
     let database = app.db.expect_current().await.is_ok();
     let writer = !app.writer.has_stopped();

@@ -5,8 +5,8 @@
 //! no label holds anything that a caller chose (routes are templates, unknown ones are `none`), a secret, or an id of money
 //! or people, so the number of series is bounded by the program and its settings.
 
-use super::{ApiError, Peer};
 use super::address;
+use super::{ApiError, Peer};
 use crate::app::App;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, header};
@@ -29,26 +29,66 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Every figure with its kind, labels and meaning; the runbook's table is made of this.
 pub const FIGURES: &[(&str, &str, &str, &str)] = &[
     ("airlock_http_requests_total", "counter", "method, route, status", "Answers."),
-    ("airlock_http_request_seconds", "histogram", "method, route", "Time from a request's head to its answer's head."),
+    (
+        "airlock_http_request_seconds",
+        "histogram",
+        "method, route",
+        "Time from a request's head to its answer's head.",
+    ),
     ("airlock_http_connections", "gauge", "", "Open connections."),
-    ("airlock_http_connections_refused_total", "counter", "why", "Connections closed at once: `address` (too many of one), `handshake`."),
-    ("airlock_rate_limited_total", "counter", "limit", "Requests answered 429, by `address`, `login`, `key`, `person`."),
+    (
+        "airlock_http_connections_refused_total",
+        "counter",
+        "why",
+        "Connections closed at once: `address` (too many of one), `handshake`.",
+    ),
+    (
+        "airlock_rate_limited_total",
+        "counter",
+        "limit",
+        "Requests answered 429, by `address`, `login`, `key`, `person`.",
+    ),
     ("airlock_rate_limit_slots", "gauge", "", "Slots of rate limits in use."),
-    ("airlock_signed_requests_total", "counter", "outcome", "Signed requests, `taken` or the code of their refusal."),
+    (
+        "airlock_signed_requests_total",
+        "counter",
+        "outcome",
+        "Signed requests, `taken` or the code of their refusal.",
+    ),
     ("airlock_writer_groups_total", "counter", "", "Commits of the ledger's writer."),
     ("airlock_writer_commands_total", "counter", "", "Commands in them."),
     ("airlock_writer_waiting", "gauge", "", "Commands that wait for the writer."),
-    ("airlock_writer_group_seconds", "histogram", "", "From the begin of a group's transaction to its commit."),
-    ("airlock_writer_stopped", "gauge", "", "1 once a commit has failed: restart after checking the database."),
+    (
+        "airlock_writer_group_seconds",
+        "histogram",
+        "",
+        "From the begin of a group's transaction to its commit.",
+    ),
+    (
+        "airlock_writer_stopped",
+        "gauge",
+        "",
+        "1 once a commit has failed: restart after checking the database.",
+    ),
     ("airlock_db_readers", "gauge", "state", "Read connections, `busy` and `idle`."),
     ("airlock_outbox_tasks", "gauge", "topic, state", "Effects `waiting` or `dead`."),
     ("airlock_outbox_age_seconds", "gauge", "topic", "Since when the oldest waiting effect is due."),
     ("airlock_withdrawals", "gauge", "state", "Withdrawals that are not at their end."),
-    ("airlock_deposits", "gauge", "network, state", "Deposits that are not at their end, and those in suspense."),
+    (
+        "airlock_deposits",
+        "gauge",
+        "network, state",
+        "Deposits that are not at their end, and those in suspense.",
+    ),
     ("airlock_alerts_open", "gauge", "kind", "Open alerts."),
     ("airlock_chain_final_height", "gauge", "network", "How far the final chain has been read."),
     ("airlock_chain_head_age_seconds", "gauge", "network", "Since when nothing new has been read."),
-    ("airlock_chain_halted", "gauge", "network", "1 while reading is halted for a reason that needs a person."),
+    (
+        "airlock_chain_halted",
+        "gauge",
+        "network",
+        "1 while reading is halted for a reason that needs a person.",
+    ),
     ("airlock_provider_up", "gauge", "network, provider", "1 if the provider answered when last asked."),
     ("airlock_provider_failures", "gauge", "network, provider", "Failures in a row."),
     ("airlock_audit_unlinked_rows", "gauge", "", "Audit rows that no signed link covers yet."),

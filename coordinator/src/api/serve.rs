@@ -136,7 +136,8 @@ async fn one(server: Arc<Server>, stream: TcpStream, peer: SocketAddr, held: Hel
         Some(tls) => match timeout(tls.handshake_timeout(), tls.accept(stream)).await {
             Ok(Ok(stream)) => speak(&server, stream, peer).await,
             refused => {
-                metrics::counter!("airlock_http_connections_refused_total", "why" => "handshake").increment(1);
+                metrics::counter!("airlock_http_connections_refused_total", "why" => "handshake")
+                    .increment(1);
                 match refused {
                     Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
                     _ => tracing::debug!(%peer, "a TLS handshake took too long"),
@@ -195,7 +196,11 @@ impl<S> Patient<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

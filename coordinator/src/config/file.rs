@@ -159,7 +159,11 @@ pub(super) fn assets(asset: &[Asset], networks: &[(usize, NetworkFile)], mistake
     for (position, network) in networks {
         for token in std::iter::once(&network.native).chain(&network.token) {
             if let Err(error) = assets.add_on(token.asset.clone(), network.id, token.decimals) {
-                mistakes.refuse(format!("network[{position}] {} decimals", token.asset), token.decimals, error);
+                mistakes.refuse(
+                    format!("network[{position}] {} decimals", token.asset),
+                    token.decimals,
+                    error,
+                );
             }
         }
     }
@@ -185,7 +189,11 @@ pub(super) fn network(
     let network = file.id;
     let providers = providers(key, file, mistakes);
     if file.native.contract.is_some() {
-        mistakes.refuse(format!("{key}.native.contract"), "a contract", "none: the native coin has no contract");
+        mistakes.refuse(
+            format!("{key}.native.contract"),
+            "a contract",
+            "none: the native coin has no contract",
+        );
     }
     let native = token(&format!("{key}.native"), network, &file.native, assets, mistakes);
     let mut tokens = Vec::new();
@@ -202,7 +210,8 @@ pub(super) fn network(
     }
     let finality = mistakes.note(finality(key, network, file.finality.as_ref()));
     let fees = mistakes.note(fees(key, network, &file.fees));
-    let timeout = mistakes.within(format!("{key}.provider_timeout_ms"), file.provider_timeout_ms, 1..=600_000);
+    let timeout =
+        mistakes.within(format!("{key}.provider_timeout_ms"), file.provider_timeout_ms, 1..=600_000);
     let poll = mistakes.within(format!("{key}.poll_interval_ms"), file.poll_interval_ms, 10..=600_000);
     Some(NetworkConfig {
         network,
@@ -220,14 +229,21 @@ pub(super) fn network(
 
 /// The providers' URLs out of the settings or a file of their own, one a line. They may hold access keys.
 fn providers(key: &str, file: &NetworkFile, mistakes: &mut Mistakes) -> Vec<SecretUrl> {
-    let told = match super::server::secret_file(&format!("{key}.providers_file"), &file.providers_file, mistakes) {
-        Some(_) if !file.providers.is_empty() => {
-            mistakes.refuse(format!("{key}.providers_file"), "both", "either providers or providers_file");
-            return Vec::new();
-        }
-        Some(text) => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
-        None => file.providers.clone(),
-    };
+    let told =
+        match super::server::secret_file(&format!("{key}.providers_file"), &file.providers_file, mistakes) {
+            Some(_) if !file.providers.is_empty() => {
+                mistakes.refuse(
+                    format!("{key}.providers_file"),
+                    "both",
+                    "either providers or providers_file",
+                );
+                return Vec::new();
+            }
+            Some(text) => {
+                text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+            }
+            None => file.providers.clone(),
+        };
     if told.is_empty() || told.iter().any(|url| !is_http(url)) {
         // The URLs themselves may hold credentials and are not repeated.
         let found = format!("{} entries", told.len());
@@ -271,8 +287,7 @@ fn token(
         mistakes.note(parsed.map_err(|error| refused(format!("{key}.contract"), text, error)))
     });
     let scale = assets.scale(&file.asset, network);
-    let scale =
-        mistakes.note(scale.map_err(|error| refused(format!("{key}.asset"), &file.asset, error)))?;
+    let scale = mistakes.note(scale.map_err(|error| refused(format!("{key}.asset"), &file.asset, error)))?;
     let mut amount = |name: &str, text: &str| {
         let parsed = MinorUnits::from_decimal(text, scale.minor_decimals());
         mistakes.note(parsed.map_err(|error| refused(format!("{key}.withdrawal.{name}"), text, error)))

@@ -31,7 +31,11 @@ pub(super) struct Merged {
 
 impl Merged {
     /// The defaults, the text of a file with the name to show for it, the environment if wanted, and flags as TOML.
-    pub(super) fn read(file: Option<(&str, &str)>, environment: bool, flags: &str) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        file: Option<(&str, &str)>,
+        environment: bool,
+        flags: &str,
+    ) -> Result<Self, ConfigError> {
         let mut mistakes = Mistakes::default();
         let mut sources = Figment::from(Toml::string(EXAMPLE));
         let defaults = mistakes.note(dict_of(&sources));
@@ -55,7 +59,12 @@ impl Merged {
             Some(other) => {
                 let found = shown_value(name, &other);
                 let place = self.place(&other, name);
-                mistakes.add(Mistake { key: name.into(), found, expected: format!("[[{name}]] tables"), place });
+                mistakes.add(Mistake {
+                    key: name.into(),
+                    found,
+                    expected: format!("[[{name}]] tables"),
+                    place,
+                });
                 Vec::new()
             }
         }
@@ -113,11 +122,15 @@ impl Merged {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
                 (shown_actual(&key, found), in_words(expected))
             }
-            Kind::Message(message) => {
-                (value.map_or_else(|| "a value".to_owned(), |value| shown_value(&key, value)), in_words(message))
-            }
+            Kind::Message(message) => (
+                value.map_or_else(|| "a value".to_owned(), |value| shown_value(&key, value)),
+                in_words(message),
+            ),
             // The other kinds repeat no text of the value.
-            other => (value.map_or("a value".to_owned(), |value| shown_value(&key, value)), in_words(&other.to_string())),
+            other => (
+                value.map_or("a value".to_owned(), |value| shown_value(&key, value)),
+                in_words(&other.to_string()),
+            ),
         };
         Mistake { place: value.and_then(|value| self.place(value, &key)), key, found, expected }
     }
@@ -188,12 +201,22 @@ fn not_toml(text: &str, name: &str, error: &toml::de::Error) -> Mistake {
     let line = before.lines().count().max(1);
     let line = if before.ends_with('\n') { line.saturating_add(1) } else { line };
     let why = error.message().lines().next().unwrap_or_default().to_owned();
-    Mistake { key: name.to_owned(), found: format!("no TOML in line {line}"), expected: format!("TOML: {why}"), place: None }
+    Mistake {
+        key: name.to_owned(),
+        found: format!("no TOML in line {line}"),
+        expected: format!("TOML: {why}"),
+        place: None,
+    }
 }
 
 fn plain(error: &Error) -> Mistake {
     let key = if error.path.is_empty() { "settings".to_owned() } else { error.path.join(".") };
-    Mistake { key, found: "settings that do not fit together".into(), expected: in_words(&error.kind.to_string()), place: None }
+    Mistake {
+        key,
+        found: "settings that do not fit together".into(),
+        expected: in_words(&error.kind.to_string()),
+        place: None,
+    }
 }
 
 /// `network`, `0`, `token`, `1`, `asset` as `network[0].token[1].asset`.
@@ -279,7 +302,9 @@ fn in_words(expected: &str) -> String {
         "a string" | "string" => "a text".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
-        "invalid socket address syntax" | "socket address" => "an address and port such as 127.0.0.1:8380".to_owned(),
+        "invalid socket address syntax" | "socket address" => {
+            "an address and port such as 127.0.0.1:8380".to_owned()
+        }
         other if other.starts_with("struct ") => "a table".to_owned(),
         other => other.to_owned(),
     }

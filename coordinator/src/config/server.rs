@@ -5,7 +5,8 @@
 
 use super::mistake::{Mistakes, refused};
 use super::{
-    Allowance, DatabaseConfig, ForwardedHeader, LimitsConfig, MetricsConfig, SecretUrl, ServerConfig, TlsConfig,
+    Allowance, DatabaseConfig, ForwardedHeader, LimitsConfig, MetricsConfig, SecretUrl, ServerConfig,
+    TlsConfig,
 };
 use crate::db::Pools;
 use airlock_shared::Profile;
@@ -97,8 +98,16 @@ pub(super) fn server(file: &Server, profile: Option<Profile>, mistakes: &mut Mis
         trusted_proxies,
         forwarded_header: forwarded_header(&file.forwarded_header, mistakes),
         // hyper refuses buffers below 8 KiB; above a megabyte headers are an attack.
-        header_limit_bytes: mistakes.within("server.header_limit_bytes", file.header_limit_bytes, 8192..=1_048_576),
-        body_limit_bytes: mistakes.within("server.body_limit_bytes", file.body_limit_bytes, 1024..=1_073_741_824),
+        header_limit_bytes: mistakes.within(
+            "server.header_limit_bytes",
+            file.header_limit_bytes,
+            8192..=1_048_576,
+        ),
+        body_limit_bytes: mistakes.within(
+            "server.body_limit_bytes",
+            file.body_limit_bytes,
+            1024..=1_073_741_824,
+        ),
         request_timeout: millis("server.request_timeout_ms", file.request_timeout_ms, mistakes),
         header_timeout: millis("server.header_timeout_ms", file.header_timeout_ms, mistakes),
         write_timeout: millis("server.write_timeout_ms", file.write_timeout_ms, mistakes),
@@ -164,7 +173,11 @@ pub(super) fn metrics(file: &Metrics, mistakes: &mut Mistakes) -> MetricsConfig 
     MetricsConfig { allow: networks("metrics.allow", &file.allow, mistakes) }
 }
 
-pub(super) fn database(file: &Database, url_set: bool, mistakes: &mut Mistakes) -> (SecretUrl, DatabaseConfig) {
+pub(super) fn database(
+    file: &Database,
+    url_set: bool,
+    mistakes: &mut Mistakes,
+) -> (SecretUrl, DatabaseConfig) {
     let url = match secret_file("database.url_file", &file.url_file, mistakes) {
         Some(_) if url_set => {
             mistakes.refuse("database.url_file", file.url_file.display(), "either url or url_file, not both");
@@ -175,7 +188,11 @@ pub(super) fn database(file: &Database, url_set: bool, mistakes: &mut Mistakes) 
     };
     if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
         // It may hold a password and is not repeated.
-        mistakes.refuse("database.url", "another scheme", "sqlite:PATH or postgres://user:password@host/database");
+        mistakes.refuse(
+            "database.url",
+            "another scheme",
+            "sqlite:PATH or postgres://user:password@host/database",
+        );
     }
     let pools = Pools {
         readers_max: mistakes.within("database.readers_max", file.readers_max, 1..=1000),
@@ -193,9 +210,11 @@ pub(super) fn database(file: &Database, url_set: bool, mistakes: &mut Mistakes) 
 fn networks(key: &str, texts: &[String], mistakes: &mut Mistakes) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for (position, text) in texts.iter().enumerate() {
-        let parsed = text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| IpNet::from(address)));
+        let parsed =
+            text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| IpNet::from(address)));
         let expected = "an address or a network such as 10.0.0.0/8";
-        networks.extend(mistakes.note(parsed.map_err(|_| refused(format!("{key}[{position}]"), text, expected))));
+        networks
+            .extend(mistakes.note(parsed.map_err(|_| refused(format!("{key}[{position}]"), text, expected))));
     }
     networks
 }
@@ -206,11 +225,16 @@ pub(super) fn secret_file(key: &str, path: &Path, mistakes: &mut Mistakes) -> Op
         return None;
     }
     let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(SECRET_FILE_MAX + 1).read_to_string(&mut text));
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(SECRET_FILE_MAX + 1).read_to_string(&mut text));
     match read {
         Ok(_) if text.len() as u64 <= SECRET_FILE_MAX && !text.trim().is_empty() => Some(text),
         Ok(_) => {
-            mistakes.refuse(key, path.display(), format!("a file with a text of at most {SECRET_FILE_MAX} bytes"));
+            mistakes.refuse(
+                key,
+                path.display(),
+                format!("a file with a text of at most {SECRET_FILE_MAX} bytes"),
+            );
             None
         }
         Err(error) => {

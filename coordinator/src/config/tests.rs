@@ -87,20 +87,35 @@ fn told(text: &str) -> Vec<String> {
 fn a_wrong_type_is_refused_with_key_value_and_expectation() {
     for (text, line) in [
         ("[server]\nlisten = 8380", "settings: server.listen: found 8380, expected an address and port"),
-        ("[server]\nlisten = \"localhost\"", "settings: server.listen: found \"localhost\", expected an address and port"),
-        ("[database]\nreaders_max = \"many\"", "settings: database.readers_max: found \"many\", expected a whole number"),
+        (
+            "[server]\nlisten = \"localhost\"",
+            "settings: server.listen: found \"localhost\", expected an address and port",
+        ),
+        (
+            "[database]\nreaders_max = \"many\"",
+            "settings: database.readers_max: found \"many\", expected a whole number",
+        ),
         ("[database]\nreaders_max = -1", "settings: database.readers_max: found -1, expected a whole number"),
         ("[database]\nreaders_max = 0", "settings: database.readers_max: found 0, expected 1 to 1000"),
-        ("[database]\nmigrate = \"yes\"", "settings: database.migrate: found \"yes\", expected true or false"),
+        (
+            "[database]\nmigrate = \"yes\"",
+            "settings: database.migrate: found \"yes\", expected true or false",
+        ),
         ("server = 5", "settings: server: found 5, expected a table"),
         ("asset = 5", "settings: asset: found 5, expected [[asset]] tables"),
         ("[metrics]\nallow = \"all\"", "settings: metrics.allow: found \"all\", expected a list"),
-        ("[metrics]\nallow = [\"all\"]", "settings: metrics.allow[0]: found \"all\", expected an address or a network"),
+        (
+            "[metrics]\nallow = [\"all\"]",
+            "settings: metrics.allow[0]: found \"all\", expected an address or a network",
+        ),
         ("[[network]]\nproviders = []\n", "settings: network[0].id: found nothing, expected a value"),
         ("profile = \"prod\"", "settings: profile: found \"prod\", expected main, test or dev"),
         ("[log]\nformat = \"xml\"", "settings: log.format: found \"xml\", expected auto, text or json"),
         ("[log]\nfilter = \"a=b=c\"", "settings: log.filter: found \"a=b=c\""),
-        ("[server]\nheader_limit_bytes = 1", "settings: server.header_limit_bytes: found 1, expected 8192 to"),
+        (
+            "[server]\nheader_limit_bytes = 1",
+            "settings: server.header_limit_bytes: found 1, expected 8192 to",
+        ),
         ("[server.tls]\nkey_file = \"k.pem\"", "settings: server.tls.certificate_file: found \"\""),
         ("[limits]\nkey_burst = 0", "settings: limits.key_burst: found 0, expected 1 to"),
     ] {
@@ -118,8 +133,14 @@ fn several_mistakes_are_told_together() {
     let keys: Vec<&str> =
         told.iter().map(|line| line.strip_prefix("settings: ").unwrap().split(':').next().unwrap()).collect();
     for key in [
-        "profile", "server.listen", "server.colour", "log.format", "database.readers_max", "database.wait_s",
-        "asset[0].code", "network[0].id",
+        "profile",
+        "server.listen",
+        "server.colour",
+        "log.format",
+        "database.readers_max",
+        "database.wait_s",
+        "asset[0].code",
+        "network[0].id",
     ] {
         assert!(keys.contains(&key), "{key} is missing in {told:#?}");
     }
@@ -129,7 +150,8 @@ fn several_mistakes_are_told_together() {
 fn a_mistake_in_the_environment_or_a_file_says_where_it_is() {
     let error = Config::from_toml("[server]\nlisten = 1").unwrap_err();
     assert_eq!(error.mistakes[0].place.as_deref(), Some("the file"));
-    let flags = Merged::read(None, false, "[server]\nlisten = \"x\"").unwrap_or_else(|error| panic!("{error}"));
+    let flags =
+        Merged::read(None, false, "[server]\nlisten = \"x\"").unwrap_or_else(|error| panic!("{error}"));
     let error = Config::check(flags).unwrap_err();
     assert_eq!(error.mistakes[0].place.as_deref(), Some("the flags"));
 }
@@ -147,7 +169,10 @@ fn a_bad_value_that_may_hold_a_credential_is_never_repeated() {
         "[database]\nurl = [\"postgres://airlock:hunter2@db/airlock\"]".to_owned(),
         NETWORK.replace("http://user:secret@127.0.0.1:1/", "ftp://user:hunter2@127.0.0.1"),
         NETWORK.replace("\"http://user:secret@127.0.0.1:1/\", \"http://127.0.0.1:2\"", "1, \"hunter2\""),
-        NETWORK.replace("[\"http://user:secret@127.0.0.1:1/\", \"http://127.0.0.1:2\"]", "\"https://hunter2@x\""),
+        NETWORK.replace(
+            "[\"http://user:secret@127.0.0.1:1/\", \"http://127.0.0.1:2\"]",
+            "\"https://hunter2@x\"",
+        ),
     ] {
         let told = told(&text).join(" ");
         assert!(!told.contains("hunter2"), "{told}");
@@ -182,7 +207,8 @@ fn providers_may_come_from_a_file_of_their_own() {
 
 #[test]
 fn the_settings_in_force_are_shown_with_credentials_masked() {
-    let text = format!("{NETWORK}\n[database]\nurl = \"postgres://airlock:hunter2@db/airlock?password=hunter2\"");
+    let text =
+        format!("{NETWORK}\n[database]\nurl = \"postgres://airlock:hunter2@db/airlock?password=hunter2\"");
     let shown = Merged::read(Some((&text, "the file")), false, "").unwrap().shown().unwrap();
     assert!(!shown.contains("hunter2") && !shown.contains("secret"), "{shown}");
     assert!(shown.contains("postgres://db/***") && shown.contains("http://127.0.0.1:1/***"), "{shown}");
@@ -197,7 +223,8 @@ fn plain_http_beyond_this_machine_is_refused_where_real_money_is() {
     assert!(Config::from_toml(&open.replace("main", "test")).is_ok());
     assert!(Config::from_toml(&format!("{open}trusted_proxies = [\"10.0.0.1\"]")).is_ok());
     assert!(
-        Config::from_toml(&format!("{open}[server.tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"")).is_ok()
+        Config::from_toml(&format!("{open}[server.tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\""))
+            .is_ok()
     );
 }
 
@@ -230,7 +257,8 @@ fn differences(path: &mut Vec<String>, table: &toml::Table, whole: &toml::Table,
         found.push(format!("in the example, not read: {here}.{key}"));
     }
     // The native coin is spelled as a token without a contract.
-    let absent = |key: &&&str| !table.contains_key(**key) && !(here == "network.native" && **key == "contract");
+    let absent =
+        |key: &&&str| !table.contains_key(**key) && !(here == "network.native" && **key == "contract");
     let absent = |key: &&&str| absent(key) && !(here == "network.token" && **key == "withdrawal");
     for key in known.iter().filter(absent) {
         found.push(format!("read, not in the example: {here}.{key}"));

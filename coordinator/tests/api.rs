@@ -93,6 +93,96 @@ fn every_refusal_has_the_one_shape() {
 }
 
 #[test]
+fn only_an_object_that_says_it_is_json_is_read_and_a_refusal_says_where() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let token = &served.token(&served.operator).await;
+        let approve = format!("{}/v1/withdrawals/x/approve", served.url);
+        let good = "{\"revision\":1}";
+        for (kind, text, status, code, told) in [
+            (Some("text/plain"), good, 415, "unsupported_media_type", "application/json"),
+            (
+                Some("application/x-www-form-urlencoded"),
+                good,
+                415,
+                "unsupported_media_type",
+                "application/json",
+            ),
+            (Some("application/jsonx"), good, 415, "unsupported_media_type", "application/json"),
+            (None, good, 415, "unsupported_media_type", "application/json"),
+            (Some("application/json; charset=utf-8"), good, 404, "not_found", "withdrawal"),
+            (Some("APPLICATION/JSON"), good, 404, "not_found", "withdrawal"),
+            (Some("application/json"), "", 400, "bad_json", "line 1"),
+            (Some("application/json"), "[1]", 400, "bad_json", "object at line 1 column 1"),
+            (Some("application/json"), "null", 400, "bad_json", "object at line 1 column 1"),
+            (Some("application/json"), "{\n \"revision\": \"1\"}", 400, "bad_json", "line 2 column 16"),
+            (Some("application/json"), "{\"revision\":1.5}", 400, "bad_json", "expected i64"),
+            (Some("application/json"), "{\"revision\":1,\"x\":2}", 400, "bad_json", "unknown field `x`"),
+            (Some("application/json"), "{}", 400, "bad_json", "missing field `revision`"),
+        ] {
+            let mut request = served.http.post(&approve).bearer_auth(token).body(text.to_owned());
+            if let Some(kind) = kind {
+                request = request.header("Content-Type", kind);
+            }
+            let (found, body) = answer(request).await;
+            assert_eq!((found, body["error"]["code"].as_str()), (status, Some(code)), "{text} {body}");
+            assert!(body["error"]["message"].as_str().unwrap().contains(told), "{text} {body}");
+        }
+    });
+}
+
+#[test]
+fn a_refusal_speaks_the_callers_language_and_names_it() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        for (asked, tag, text) in [
+            (None, "en", "There is no such route"),
+            (Some("de"), "en", "There is no such route"),
+            (Some("zh-CN, en;q=0.8"), "zh", "路径不存在"),
+            (Some("en;q=0.3, ko-KR;q=0.9"), "ko", "해당 경로가 없습니다"),
+        ] {
+            let mut request = served.http.get(format!("{}/nowhere", served.url));
+            if let Some(asked) = asked {
+                request = request.header("Accept-Language", asked);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.headers()["content-language"], tag);
+            assert_eq!(response.headers()["vary"], "accept-language");
+            let body: serde_json::Value = response.json().await.unwrap();
+            assert_eq!(body["error"]["message"], text);
+        }
+    });
+}
+
+#[test]
+fn the_description_and_its_page_are_served_to_everybody_and_to_no_script() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let document: serde_json::Value = served
+            .http
+            .get(format!("{}/openapi.json", served.url))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(document, airlock_coordinator::api::described().1);
+        for (path, kind) in
+            [("/docs", "text/html; charset=utf-8"), ("/docs/style.css", "text/css; charset=utf-8")]
+        {
+            let response = served.http.get(format!("{}{path}", served.url)).send().await.unwrap();
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()["content-type"]),
+                (200, &kind.parse().unwrap())
+            );
+            let policy = response.headers()["content-security-policy"].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"), "{policy}");
+        }
+    });
+}
+
+#[test]
 fn a_handler_that_panics_or_hangs_is_answered_in_the_one_shape() {
     async fn panics() {
         panic!("on purpose");

@@ -67,7 +67,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     // An order's audit row is written with the order.
     ("ledger", &["audit"]),
     ("chain", &[]),
-    ("audit", &["ledger"]),
+    // Links are signed by the coordinator's identity.
+    ("audit", &["ledger", "pairing"]),
     ("alerts", &["ledger"]),
     ("people", &["ledger"]),
     ("pairing", &["ledger"]),

@@ -1,7 +1,7 @@
 //! Where a page ended: the place of its last row in the one order of all sources.
 //!
 //! ```text
-//! 1767225600000.2.4711.4711      moment . source . the row there . the lowest event of the ledger read so far
+//! 1767225600000.2.4711      moment . source . the row there
 //! ```
 //! Newest first; of one moment the ledger's events come first, then deposits, then withdrawals, each by descending id. New
 //! rows are newer than every place behind the first page, so paging meets each row once. What must stay true: a text that is no
@@ -46,21 +46,16 @@ impl PartialOrd for Key {
     }
 }
 
-/// Everything from this row on, downwards, is still to be read.
+/// The last row of a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Position {
-    /// The last row read.
-    pub last: Key,
-    /// Events of the ledger below this number have not been read.
-    pub ledger_below: i64,
-}
+pub struct Position(pub Key);
 
 impl Position {
     /// Reads a cursor.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let mut next = || parts.next();
-        let (at, source, row, below) = (next()?, next()?, next()?, next()?);
+        let (at, source, row) = (next()?, next()?, next()?);
         let source = match source {
             "0" => Source::Withdrawals,
             "1" => Source::Deposits,
@@ -74,8 +69,7 @@ impl Position {
             }
             _ => return None,
         };
-        let last = Key { at: at.parse().ok()?, source, number, id };
-        let position = Self { last, ledger_below: below.parse().ok()? };
+        let position = Self(Key { at: at.parse().ok()?, source, number, id });
         // One spelling: no signs, no leading zeros, nothing behind.
         (position.to_string() == text).then_some(position)
     }
@@ -83,11 +77,11 @@ impl Position {
 
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Key { at, source, number, id } = &self.last;
+        let Key { at, source, number, id } = &self.0;
         match source {
-            Source::Ledger => write!(f, "{at}.2.{number}.{}", self.ledger_below),
-            Source::Deposits => write!(f, "{at}.1.{id}.{}", self.ledger_below),
-            Source::Withdrawals => write!(f, "{at}.0.{id}.{}", self.ledger_below),
+            Source::Ledger => write!(f, "{at}.2.{number}"),
+            Source::Deposits => write!(f, "{at}.1.{id}"),
+            Source::Withdrawals => write!(f, "{at}.0.{id}"),
         }
     }
 }
@@ -100,20 +94,12 @@ mod tests {
     #[test]
     fn cursors_have_one_spelling() {
         let id = "0123456789abcdef0123456789abcdef";
-        for text in ["17.2.5.5", &format!("17.1.{id}.9"), &format!("17.0.{id}.9")] {
+        for text in ["17.2.5", &format!("17.1.{id}"), &format!("17.0.{id}")] {
             assert_eq!(Position::parse(text).unwrap().to_string(), text);
         }
-        for text in [
-            "",
-            "17",
-            "17.3.5.5",
-            "+17.2.5.5",
-            "17.2.05.5",
-            "17.2.5.5.6",
-            "17.1.5.5",
-            "17.1.;--.5",
-            "a.2.5.5",
-        ] {
+        for text in
+            ["", "17", "17.2", "17.3.5", "+17.2.5", "17.2.05", "17.2.5.6", "17.1.5", "17.1.;--", "a.2.5"]
+        {
             assert_eq!(Position::parse(text), None, "{text}");
         }
     }

@@ -64,7 +64,12 @@ pub(super) async fn open(
 ) -> Result<Vec<Lane>, ApiError> {
     let mut lanes = Vec::new();
     if asked.filter.takes_events() {
-        let mut below = position.map_or(i64::MAX, |position| position.ledger_below);
+        let mut below = match position {
+            None => i64::MAX,
+            Some(Position(last)) if last.source == Source::Ledger => last.number,
+            // Of one moment the ledger's events come first: those of the last row's have been read.
+            Some(Position(last)) => events::first_at_or_after(db, last.at).await?,
+        };
         if let Some(to) = asked.filter.to {
             below = below.min(events::first_at_or_after(db, to).await?);
         }
@@ -93,7 +98,7 @@ pub(super) async fn open(
 /// Where deposits or withdrawals go on: rows of the same moment have been read if their source comes before that of the
 /// last row read.
 fn behind(source: Source, filter: &Filter, position: Option<&Position>) -> (UnixMillis, String) {
-    let place = match position.map(|position| &position.last) {
+    let place = match position.map(|Position(last)| last) {
         None => (UnixMillis::MAX, ABOVE_IDS.to_owned()),
         Some(last) if last.source == source => (last.at, last.id.clone()),
         Some(last) if last.source > source => (last.at, ABOVE_IDS.to_owned()),

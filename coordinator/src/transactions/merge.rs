@@ -4,7 +4,7 @@
 //! reads a bounded number of rows however few of them match, and then says where to go on.
 
 use super::Transaction;
-use super::cursor::{Key, Position, Source};
+use super::cursor::{Key, Position};
 use super::lanes::{self, Asked, Found, Lane};
 use crate::api::ApiError;
 use crate::api::page::Limit;
@@ -22,7 +22,6 @@ pub struct Merge<'a> {
     lanes: Vec<Lane>,
     first_chunk: i64,
     started: bool,
-    ledger_below: i64,
 }
 
 /// A page.
@@ -43,8 +42,7 @@ impl<'a> Merge<'a> {
         wanted: i64,
     ) -> Result<Self, ApiError> {
         let lanes = lanes::open(db, &asked, position).await?;
-        let ledger_below = position.map_or(i64::MAX, |position| position.ledger_below);
-        Ok(Self { asked, lanes, first_chunk: wanted.clamp(1, CHUNK), started: false, ledger_below })
+        Ok(Self { asked, lanes, first_chunk: wanted.clamp(1, CHUNK), started: false })
     }
 
     /// The next row that matches; looks at no more than `budget` rows, and takes them off it.
@@ -53,19 +51,12 @@ impl<'a> Merge<'a> {
         while *budget > 0 {
             let Some(Found { key, row }) = self.newest(db).await? else { return Ok(Next::End) };
             *budget -= 1;
-            if key.source == Source::Ledger {
-                self.ledger_below = key.number;
-            }
             match row {
-                Some(row) => return Ok(Next::Row(Box::new(row), self.position(key))),
+                Some(row) => return Ok(Next::Row(Box::new(row), Position(key))),
                 None => last = Some(key),
             }
         }
-        Ok(Next::Exhausted(last.map(|key| self.position(key))))
-    }
-
-    fn position(&self, last: Key) -> Position {
-        Position { last, ledger_below: self.ledger_below }
+        Ok(Next::Exhausted(last.map(Position)))
     }
 
     /// Is there anything left, matching or not?

@@ -153,7 +153,8 @@ pub fn of_event(event: &Event, scope: &Scope) -> Option<Transaction> {
             .or_else(|| claims().find(is_user))
             .or_else(|| claims().next())?,
     };
-    let mine = |line: &&Line| line.owner == own.owner && line.account == own.account && line.asset == own.asset;
+    let mine =
+        |line: &&Line| line.owner == own.owner && line.account == own.account && line.asset == own.asset;
     let signed = |line: &Line| i128::from(line.amount.get()) * if line.credited { 1 } else { -1 };
     let net: i128 = claims().filter(mine).map(signed).sum();
     let amount = i64::try_from(net.checked_abs()?).ok().filter(|amount| *amount > 0).map(MinorUnits::new)?;

@@ -327,7 +327,7 @@ fn this_version_tells_a_whole_story_on_a_schema_that_a_later_one_has_widened() {
                     unit.hold(&hold).await?;
                 }
                 let now = unit.now();
-                airlock_coordinator::outbox::put(unit.db(), "later", "w1", "{}", now).await?;
+                airlock_coordinator::outbox::put(unit.db(), "later", "w1", "{}", "", now).await?;
                 unit.settle("w1", &[(Account::reserve(evm_wallet(1), &asset("USDT")), minor(20))]).await?;
                 unit.release("w2").await
             })

@@ -44,12 +44,45 @@ fn setting(name: &str, usual: u64) -> u64 {
 fn trouble(noise: &mut Noise) -> String {
     let long = "9".repeat(400);
     let words: Vec<String> = [
-        "null", "true", "-1", "0", "-0", "0.1", "1e400", "-1e-400", "9223372036854775808", "18446744073709551616",
-        "\"\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\u202e\\u0007\"", "\"' or 1=1; drop table users --\"",
-        "\"<script>alert(1)</script>\"", "\"=cmd|' /C calc'!A0\"", "\"../../../../etc/passwd\"", "\"${jndi:ldap://127.0.0.1:1}\"",
-        "\"http://127.0.0.1:1/\"", "\"1e3\"", "\"1,000\"", "\"NaN\"", "\"Infinity\"", "\"-1\"", "\"0\"", "\" 1\"", "\"1 \"",
-        "\"0x10\"", "\"１\"", "\"1.0000000000000000000000001\"", "[]", "{}", "[[]]", "{\"$gt\":\"\"}",
-        "{\"a\":1,\"a\":2}", "NaN", "undefined",
+        "null",
+        "true",
+        "-1",
+        "0",
+        "-0",
+        "0.1",
+        "1e400",
+        "-1e-400",
+        "9223372036854775808",
+        "18446744073709551616",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "\"\\udc00\\ud800\"",
+        "\"\\u202e\\u0007\"",
+        "\"' or 1=1; drop table users --\"",
+        "\"<script>alert(1)</script>\"",
+        "\"=cmd|' /C calc'!A0\"",
+        "\"../../../../etc/passwd\"",
+        "\"${jndi:ldap://127.0.0.1:1}\"",
+        "\"http://127.0.0.1:1/\"",
+        "\"1e3\"",
+        "\"1,000\"",
+        "\"NaN\"",
+        "\"Infinity\"",
+        "\"-1\"",
+        "\"0\"",
+        "\" 1\"",
+        "\"1 \"",
+        "\"0x10\"",
+        "\"１\"",
+        "\"1.0000000000000000000000001\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "{\"$gt\":\"\"}",
+        "{\"a\":1,\"a\":2}",
+        "NaN",
+        "undefined",
     ]
     .into_iter()
     .map(str::to_owned)
@@ -73,7 +106,8 @@ fn mutated(noise: &mut Noise, valid: &str) -> Vec<u8> {
         .map(|fields| fields.into_iter().map(|(name, value)| (name, value.to_string())).collect())
         .unwrap_or_default();
     let written = |fields: &[(String, String)]| {
-        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        let fields: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
         format!("{{{}}}", fields.join(","))
     };
     let mut others = fields.clone();
@@ -99,7 +133,8 @@ fn mutated(noise: &mut Noise, valid: &str) -> Vec<u8> {
 
 /// Somebody who may call the route, so that what is tried reaches the handler.
 fn somebody<'a>(askers: &'a Askers, route: &Route) -> &'a Asker {
-    let (_, who, _) = access::table::PERMISSIONS.iter().find(|row| row.0 == route.permission).unwrap_or(&("", "", false));
+    let (_, who, _) =
+        access::table::PERMISSIONS.iter().find(|row| row.0 == route.permission).unwrap_or(&("", "", false));
     let may = |asker: &&Asker| match &asker.kind {
         Kind::Staff { house: true, roles, stepped_up: true } => {
             roles.iter().any(|role| who.split(' ').any(|one| one == role.name()))
@@ -141,7 +176,12 @@ impl Field {
     fn judge(&self, what: &str, answer: &Answer) {
         let Answer { status, code, text } = answer;
         let fine = *status < 500 || code == "unavailable";
-        assert!(fine, "{}: {what}: {status} {}", self.served.stage.name, text.chars().take(400).collect::<String>());
+        assert!(
+            fine,
+            "{}: {what}: {status} {}",
+            self.served.stage.name,
+            text.chars().take(400).collect::<String>()
+        );
     }
 }
 
@@ -169,7 +209,8 @@ fn whatever_a_body_says_the_answer_has_the_one_shape_and_the_books_balance() {
                     _ => "application/json",
                 };
                 let answer = field.askers.send_bytes(asker, route.method, &url, body.clone(), kind).await;
-                field.judge(&format!("{} {url} round {round} {kind} {}", route.method, shown(&body)), &answer);
+                field
+                    .judge(&format!("{} {url} round {round} {kind} {}", route.method, shown(&body)), &answer);
                 taken += i64::from(answer.status < 300);
                 if route.permission == "own_account" {
                     field.askers.forget(asker);
@@ -188,8 +229,24 @@ fn whatever_a_path_or_a_query_says_the_answer_has_the_one_shape() {
         let field = Field::open(stage).await;
         let document = api::described().1;
         let texts = [
-            "%00", "a%00b", "%ff%fe", "%25", "%F0%9F%92%A3", "-1", "0", "1e9", "99999999999999999999", "'%20or%201=1--",
-            "..%2f..%2fetc", "%0d%0aX-Injected:%201", "null", "true", "[]", "%7B%7D", "+", "",
+            "%00",
+            "a%00b",
+            "%ff%fe",
+            "%25",
+            "%F0%9F%92%A3",
+            "-1",
+            "0",
+            "1e9",
+            "99999999999999999999",
+            "'%20or%201=1--",
+            "..%2f..%2fetc",
+            "%0d%0aX-Injected:%201",
+            "null",
+            "true",
+            "[]",
+            "%7B%7D",
+            "+",
+            "",
         ];
         let long = "x".repeat(4_000);
         for route in ROUTES {
@@ -210,9 +267,17 @@ fn whatever_a_path_or_a_query_says_the_answer_has_the_one_shape() {
                     }
                 }
             }
-            urls.extend([format!("{place}?"), format!("{place}?%00=1"), format!("{place}?a=1&a=2&%ff"), format!("{place}/")]);
+            urls.extend([
+                format!("{place}?"),
+                format!("{place}?%00=1"),
+                format!("{place}?a=1&a=2&%ff"),
+                format!("{place}/"),
+            ]);
             for url in urls {
-                let answer = field.askers.send_bytes(asker, route.method, &url, body.clone().into(), "application/json").await;
+                let answer = field
+                    .askers
+                    .send_bytes(asker, route.method, &url, body.clone().into(), "application/json")
+                    .await;
                 field.judge(&format!("{} {}", route.method, shown(url.as_bytes())), &answer);
                 assert!(answer.status != 200 || !url.contains("%00"), "{url} was taken");
                 if route.permission == "own_account" {
@@ -228,7 +293,10 @@ fn whatever_a_path_or_a_query_says_the_answer_has_the_one_shape() {
 fn place_with(path: &str, place: &str, name: &str, text: &str) -> String {
     let wanted = format!("{{{name}}}");
     let parts = path.split('/').zip(place.split('/'));
-    parts.map(|(of_path, of_place)| if of_path == wanted { text } else { of_place }).collect::<Vec<_>>().join("/")
+    parts
+        .map(|(of_path, of_place)| if of_path == wanted { text } else { of_place })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[test]
@@ -236,12 +304,37 @@ fn whatever_the_headers_say_the_answer_has_the_one_shape() {
     on_each_database(|stage| async move {
         let field = Field::open(stage).await;
         let long = "x".repeat(6_000);
-        let values: [&[u8]; 8] =
-            [b"", b"\xff\xfe", b"x, y; z=\"", b"null", b"*;q=9e999", b"' or 1=1 --", b"ak_00", long.as_bytes()];
+        let values: [&[u8]; 8] = [
+            b"",
+            b"\xff\xfe",
+            b"x, y; z=\"",
+            b"null",
+            b"*;q=9e999",
+            b"' or 1=1 --",
+            b"ak_00",
+            long.as_bytes(),
+        ];
         let names = [
-            "accept", "accept-language", "authorization", "content-encoding", "content-type", "cookie", "expect", "forwarded",
-            "host", "idempotency-key", "if-match", "origin", "range", "te", "transfer-encoding", "upgrade", "x-forwarded-for",
-            "x-http-method-override", "x-original-url", "x-request-id",
+            "accept",
+            "accept-language",
+            "authorization",
+            "content-encoding",
+            "content-type",
+            "cookie",
+            "expect",
+            "forwarded",
+            "host",
+            "idempotency-key",
+            "if-match",
+            "origin",
+            "range",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+            "x-forwarded-for",
+            "x-http-method-override",
+            "x-original-url",
+            "x-request-id",
         ];
         let url = &field.served.url;
         let token = field.served.token(&field.served.ann).await;
@@ -256,20 +349,35 @@ fn whatever_the_headers_say_the_answer_has_the_one_shape() {
                     };
                     let request = request.header("content-type", "application/json").bearer_auth(&token);
                     let mut request = request.build().unwrap();
-                    request.headers_mut().insert(reqwest::header::HeaderName::from_static(name), value.clone());
+                    request
+                        .headers_mut()
+                        .insert(reqwest::header::HeaderName::from_static(name), value.clone());
                     // What the HTTP library itself refuses has no shape of ours: 400 without a word.
                     let Ok(response) = field.served.http.execute(request).await else { continue };
                     let status = response.status().as_u16();
                     let ours = response.headers().contains_key("x-request-id");
                     let text = response.text().await.unwrap_or_default();
                     assert!(status < 500, "{name}: {value:?} on {path}: {status} {text}");
-                    assert!(status < 400 || !ours || text.contains("\"error\":{\"code\""), "{name}: {status} {text}");
-                    assert!(ours || status == 400 || status == 417, "{name}: {value:?} on {path}: {status} {text}");
+                    assert!(
+                        status < 400 || !ours || text.contains("\"error\":{\"code\""),
+                        "{name}: {status} {text}"
+                    );
+                    assert!(
+                        ours || status == 400 || status == 417,
+                        "{name}: {value:?} on {path}: {status} {text}"
+                    );
                 }
             }
         }
         // The same, with whatever the library for signed requests sends.
-        let bare = told(field.served.http.get(format!("{url}/v1/balances")).header("authorization", "Airlock-HMAC-SHA256 ")).await;
+        let bare = told(
+            field
+                .served
+                .http
+                .get(format!("{url}/v1/balances"))
+                .header("authorization", "Airlock-HMAC-SHA256 "),
+        )
+        .await;
         assert_eq!((bare.status, bare.code.as_str()), (401, "signature_malformed"));
         field.served.stage.prove().await;
     });

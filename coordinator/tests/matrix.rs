@@ -26,7 +26,8 @@ fn the_programs_permissions_are_those_of_the_table() {
         let permission = permission_named(name).unwrap_or_else(|| panic!("{name}: no such permission"));
         let user = permission.of_user().then(|| "user".to_owned());
         let key = permission.of_key().map(|scope| format!("key:{}", scope.name()));
-        let roles = Role::ALL.into_iter().filter(|role| permission.of_role(*role)).map(|role| role.name().into());
+        let roles =
+            Role::ALL.into_iter().filter(|role| permission.of_role(*role)).map(|role| role.name().into());
         let granted: Vec<String> = user.into_iter().chain(key).chain(roles).collect();
         assert_eq!(granted.join(" "), *who, "{name}");
         assert_eq!(permission.needs_step_up(), *step_up, "{name}");
@@ -92,7 +93,9 @@ impl Expected {
             Self::StepUp => *status == 403 && code == "step_up_needed",
             Self::Missing => *status == 404 && code == "not_found",
             Self::ForbiddenOrMissing => code == "forbidden" || code == "not_found",
-            Self::MissingOrEmpty => code == "not_found" || (*status == 200 && !answer.text.contains("\"id\"")),
+            Self::MissingOrEmpty => {
+                code == "not_found" || (*status == 200 && !answer.text.contains("\"id\""))
+            }
             Self::MissingOrBad => code == "not_found" || Self::Allowed.met(answer),
             Self::AllowedOrStepUp => code == "step_up_needed" || Self::Allowed.met(answer),
             Self::Allowed => !credential && !denied && (*status < 500 || *status == 503),
@@ -145,9 +148,9 @@ fn expected(route: &Route, ask: &Ask, kind: &Kind, owner: Option<Owner>) -> Expe
     if house && owner == Some(Owner::Nobody) && !ask.succeeds && ask.body.contains("$partner") {
         return Expected::MissingOrBad;
     }
-    let user_level = !["$partner", "$key", "$person", "$adjustment", "$batch", "$bundle", "$alert"].iter().any(|of_partner| {
-        ask.url.contains(of_partner) || ask.body.contains(of_partner)
-    });
+    let user_level = !["$partner", "$key", "$person", "$adjustment", "$batch", "$bundle", "$alert"]
+        .iter()
+        .any(|of_partner| ask.url.contains(of_partner) || ask.body.contains(of_partner));
     let reached = match (owner, kind) {
         (None, _) => true,
         (Some(Owner::Nobody), _) => false,
@@ -204,8 +207,12 @@ async fn asked(askers: &Askers, objects: &Objects, case: &Case<'_>) -> Option<An
     let (mut url, mut body) = (case.ask.url.to_owned(), case.ask.body.to_owned());
     match case.owner {
         Some(Owner::Caller) => {
-            let session = askers.another_session(case.asker).await.unwrap_or("none".into());
-            url = url.replace("$session", &session);
+            let none = || "none".to_owned();
+            if url.contains("$passkey") {
+                url = url.replace("$passkey", &askers.another_passkey(case.asker).await.unwrap_or_else(none));
+            } else {
+                url = url.replace("$session", &askers.another_session(case.asker).await.unwrap_or_else(none));
+            }
         }
         Some(owner) => (url, body) = (objects.fill(&url, owner)?, objects.fill(&body, owner)?),
         None => {}
@@ -224,7 +231,10 @@ fn fault(case: &Case<'_>, answer: &Answer) -> Option<String> {
     let text: String = answer.text.chars().take(160).collect();
     (!expected.met(answer)).then(|| {
         let (method, url) = (route.method, case.ask.url);
-        format!("{method} {url} by {}, {owner:?}: expected {expected:?}, found {} {text}", asker.name, answer.status)
+        format!(
+            "{method} {url} by {}, {owner:?}: expected {expected:?}, found {} {text}",
+            asker.name, answer.status
+        )
     })
 }
 
@@ -237,7 +247,9 @@ async fn rows(stage: &Stage) -> BTreeMap<String, i64> {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("create table ")) {
             let table = line.split_whitespace().next().unwrap().to_owned();
-            if table.starts_with("audit") || ["sessions", "login_failures"].contains(&table.as_str()) {
+            if table.starts_with("audit")
+                || ["sessions", "login_failures", "passkeys"].contains(&table.as_str())
+            {
                 continue;
             }
             let sql = AssertSqlSafe(format!("select count(*) from {table}"));
@@ -254,10 +266,9 @@ fn every_route_answers_every_caller_as_the_table_says_and_what_is_refused_change
         let served = Served::open(stage).await;
         let objects = Objects::make(&served).await;
         let askers = Askers::open(&served.stage, &served.url, &served.partner.id, &served.ann.id).await;
-        let (allowed, denied): (Vec<_>, Vec<_>) =
-            cases(&askers).into_iter().partition(|case| {
-                matches!(case.expected, Expected::Allowed | Expected::AllowedOrStepUp)
-            });
+        let (allowed, denied): (Vec<_>, Vec<_>) = cases(&askers)
+            .into_iter()
+            .partition(|case| matches!(case.expected, Expected::Allowed | Expected::AllowedOrStepUp));
         let (allowed_count, denied_count) = (allowed.len(), denied.len());
         let before = rows(&served.stage).await;
         let mut faults: Vec<String> = stream::iter(&denied)

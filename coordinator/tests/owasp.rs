@@ -53,7 +53,8 @@ fn bare(answer: &Answer) -> (u16, Value) {
 
 /// Everybody who has the route's permission, with a fresh factor, and is not of the house.
 fn may(route: &Route, asker: &Asker) -> bool {
-    let (_, who, _) = access::table::PERMISSIONS.iter().find(|row| row.0 == route.permission).unwrap_or(&("", "", false));
+    let (_, who, _) =
+        access::table::PERMISSIONS.iter().find(|row| row.0 == route.permission).unwrap_or(&("", "", false));
     let has = |word: &str| who.split(' ').any(|one| one == word);
     match &asker.kind {
         Kind::User => has("user"),
@@ -70,7 +71,10 @@ fn bodies(document: &Value) -> Vec<(String, &Value)> {
         for (method, operation) in item.as_object().unwrap() {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             if let Some(target) = schema["$ref"].as_str() {
-                bodies.push((format!("{method} {path}"), document.pointer(target.trim_start_matches('#')).unwrap()));
+                bodies.push((
+                    format!("{method} {path}"),
+                    document.pointer(target.trim_start_matches('#')).unwrap(),
+                ));
             }
         }
     }
@@ -87,10 +91,20 @@ fn a_foreign_object_is_answered_in_the_words_of_a_missing_one() {
                 for asker in field.askers.all.iter().filter(|asker| may(route, asker)) {
                     let mut answers = Vec::new();
                     for owner in [Owner::Nobody, Owner::Gina, Owner::Hugo] {
-                        let (Some(url), Some(body)) = (field.fill(ask.url, owner), field.fill(ask.body, owner)) else { continue };
+                        let (Some(url), Some(body)) =
+                            (field.fill(ask.url, owner), field.fill(ask.body, owner))
+                        else {
+                            continue;
+                        };
                         answers.push(bare(&field.askers.ask(asker, route.method, &url, &body).await));
                     }
-                    assert!(answers.windows(2).all(|two| two[0] == two[1]), "{} {} by {}: {answers:?}", route.method, ask.url, asker.name);
+                    assert!(
+                        answers.windows(2).all(|two| two[0] == two[1]),
+                        "{} {} by {}: {answers:?}",
+                        route.method,
+                        ask.url,
+                        asker.name
+                    );
                     compared += answers.len();
                 }
             }
@@ -103,20 +117,47 @@ fn a_foreign_object_is_answered_in_the_words_of_a_missing_one() {
 #[test]
 fn fields_that_only_we_set_are_refused_in_every_body() {
     on_sqlite(async |field| {
-        let ours = ["id", "state", "partner_id", "roles", "fee", "fee_minor", "approved", "balance", "is_admin", "made_by", "stepped_up"];
+        let ours = [
+            "id",
+            "state",
+            "partner_id",
+            "roles",
+            "fee",
+            "fee_minor",
+            "approved",
+            "balance",
+            "is_admin",
+            "made_by",
+            "stepped_up",
+        ];
         let document = api::described().1;
         let readable: BTreeSet<String> = bodies(&document).into_iter().map(|(name, _)| name).collect();
         let mut tried = 0;
-        for route in ROUTES.iter().filter(|route| readable.contains(&format!("{} {}", route.method, route.path))) {
-            let Some(asker) = field.askers.all.iter().find(|asker| may(route, asker) || route.whose == Whose::Public) else { continue };
-            let (url, body) = (field.fill(route.asks[0].url, Owner::Ann).unwrap(), field.fill(route.asks[0].body, Owner::Ann).unwrap());
+        for route in
+            ROUTES.iter().filter(|route| readable.contains(&format!("{} {}", route.method, route.path)))
+        {
+            let Some(asker) =
+                field.askers.all.iter().find(|asker| may(route, asker) || route.whose == Whose::Public)
+            else {
+                continue;
+            };
+            let (url, body) = (
+                field.fill(route.asks[0].url, Owner::Ann).unwrap(),
+                field.fill(route.asks[0].body, Owner::Ann).unwrap(),
+            );
             let valid: Value = serde_json::from_str(&body).unwrap();
             for name in ours.into_iter().filter(|name| valid.get(name).is_none()) {
                 let mut more = valid.clone();
                 more[name] = json!("1");
                 let answer = field.askers.ask(asker, route.method, &url, &more.to_string()).await;
                 // Where it is a field after all, its type is wrong.
-                assert_eq!((answer.status, answer.code.as_str()), (400, "bad_json"), "{} {url} {name}: {}", route.method, answer.text);
+                assert_eq!(
+                    (answer.status, answer.code.as_str()),
+                    (400, "bad_json"),
+                    "{} {url} {name}: {}",
+                    route.method,
+                    answer.text
+                );
                 tried += 1;
             }
         }
@@ -137,15 +178,25 @@ fn no_page_is_larger_than_five_hundred_rows() {
                 continue;
             }
             let everything = "house operator";
-            let asker = if route.permission.starts_with("manage") { "house administrator" } else { everything };
+            let asker =
+                if route.permission.starts_with("manage") { "house administrator" } else { everything };
             let asker = if route.permission == "see_audit" { "house auditor" } else { asker };
             let url = field.fill(route.asks.last().unwrap().url, Owner::Ann).unwrap();
             let joint = if url.contains('?') { '&' } else { '?' };
             for limit in ["0", "501", "-1", "18446744073709551616", "1e2", "1,2"] {
-                let answer = field.askers.ask(field.asker(asker), "get", &format!("{url}{joint}limit={limit}"), "").await;
-                assert_eq!((answer.status, answer.code.as_str()), (400, "bad_query"), "{url} {limit}: {}", answer.text);
+                let answer = field
+                    .askers
+                    .ask(field.asker(asker), "get", &format!("{url}{joint}limit={limit}"), "")
+                    .await;
+                assert_eq!(
+                    (answer.status, answer.code.as_str()),
+                    (400, "bad_query"),
+                    "{url} {limit}: {}",
+                    answer.text
+                );
             }
-            let answer = field.askers.ask(field.asker(asker), "get", &format!("{url}{joint}limit=500"), "").await;
+            let answer =
+                field.askers.ask(field.asker(asker), "get", &format!("{url}{joint}limit=500"), "").await;
             assert_eq!(answer.status, 200, "{url}: {}", answer.text);
             lists += 1;
         }
@@ -162,7 +213,13 @@ fn deep_and_long_json_is_refused_soon() {
         for (what, body) in [
             ("deep", "[".repeat(100_000)),
             ("deep in a field", format!(r#"{{"kind":{}"#, r#"{"a":"#.repeat(20_000))),
-            ("wide", format!(r#"{{{}}}"#, (0..20_000).map(|n| format!("\"f{n}\":1")).collect::<Vec<_>>().join(","))),
+            (
+                "wide",
+                format!(
+                    r#"{{{}}}"#,
+                    (0..20_000).map(|n| format!("\"f{n}\":1")).collect::<Vec<_>>().join(",")
+                ),
+            ),
             ("long", format!(r#"{{"note":"{}"}}"#, "a".repeat(3_000_000))),
             ("a long number", format!(r#"{{"amount":{}}}"#, "9".repeat(500_000))),
         ] {
@@ -188,7 +245,12 @@ fn a_method_that_a_route_lacks_is_refused_and_no_header_overrides_it() {
                     continue;
                 }
                 let answer = field.askers.ask(operator, method, &url, "").await;
-                assert_eq!((answer.status, answer.code.as_str()), (405, "method_not_allowed"), "{method} {url}: {}", answer.text);
+                assert_eq!(
+                    (answer.status, answer.code.as_str()),
+                    (405, "method_not_allowed"),
+                    "{method} {url}: {}",
+                    answer.text
+                );
             }
         }
         // The key in the path of the DELETE lives on.
@@ -200,7 +262,8 @@ fn a_method_that_a_route_lacks_is_refused_and_no_header_overrides_it() {
             assert_eq!(answer.status, 405, "{header}");
         }
         let (_, keys) = field.served.get(&field.served.operator, "/v1/keys").await;
-        let found = keys["keys"].as_array().unwrap().iter().find(|one| one["id"] == key.as_str()).cloned().unwrap();
+        let found =
+            keys["keys"].as_array().unwrap().iter().find(|one| one["id"] == key.as_str()).cloned().unwrap();
         assert_eq!(found["state"], "active");
     });
 }
@@ -249,7 +312,10 @@ fn no_field_of_the_api_takes_a_url() {
     for (route, schema) in bodies(&document) {
         let mut found = Vec::new();
         names(schema, &mut found);
-        assert!(found.is_empty(), "{route}: {found:?}; whatever fetches it must refuse our own networks (case 83)");
+        assert!(
+            found.is_empty(),
+            "{route}: {found:?}; whatever fetches it must refuse our own networks (case 83)"
+        );
     }
 }
 
@@ -260,8 +326,15 @@ fn a_url_in_any_text_is_never_fetched() {
         let trap = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bait = format!("http://{}/latest/meta-data", trap.local_addr().unwrap());
         for route in ROUTES.iter().filter(|route| !route.asks[0].body.is_empty()) {
-            let Some(asker) = field.askers.all.iter().find(|asker| may(route, asker) || route.whose == Whose::Public) else { continue };
-            let (url, body) = (field.fill(route.asks[0].url, Owner::Ann).unwrap(), field.fill(route.asks[0].body, Owner::Ann).unwrap());
+            let Some(asker) =
+                field.askers.all.iter().find(|asker| may(route, asker) || route.whose == Whose::Public)
+            else {
+                continue;
+            };
+            let (url, body) = (
+                field.fill(route.asks[0].url, Owner::Ann).unwrap(),
+                field.fill(route.asks[0].body, Owner::Ann).unwrap(),
+            );
             let valid: Value = serde_json::from_str(&body).unwrap();
             let names: Vec<String> = valid.as_object().unwrap().keys().cloned().collect();
             for name in names {
@@ -282,24 +355,39 @@ fn other_origins_are_given_nothing_and_there_is_no_cookie() {
         let (http, url) = (&field.served.http, &field.served.url);
         let token = field.served.token(&field.served.operator).await;
         for path in ["/v1/me", "/v1/people", "/health", "/openapi.json", "/v1/none"] {
-            let asked = http.get(format!("{url}{path}")).header("Origin", "https://evil.example").bearer_auth(&token);
+            let asked =
+                http.get(format!("{url}{path}")).header("Origin", "https://evil.example").bearer_auth(&token);
             let answer = asked.send().await.unwrap();
-            let named = answer.headers().keys().find(|name| {
-                name.as_str().starts_with("access-control") || name.as_str() == "set-cookie"
-            });
+            let named = answer
+                .headers()
+                .keys()
+                .find(|name| name.as_str().starts_with("access-control") || name.as_str() == "set-cookie");
             assert_eq!(named, None, "{path}");
         }
         let before = http.request(reqwest::Method::OPTIONS, format!("{url}/v1/transfers"));
-        let before = before.header("Origin", "https://evil.example").header("Access-Control-Request-Method", "POST");
+        let before =
+            before.header("Origin", "https://evil.example").header("Access-Control-Request-Method", "POST");
         assert_eq!(told(before).await.status, 405);
         // A token in a cookie, a query or a form is none; a form is no JSON.
         let balances = format!("{url}/v1/balances");
-        assert_eq!(told(http.get(&balances).header("Cookie", format!("token={token}; Authorization=Bearer {token}"))).await.status, 401);
+        assert_eq!(
+            told(
+                http.get(&balances).header("Cookie", format!("token={token}; Authorization=Bearer {token}"))
+            )
+            .await
+            .status,
+            401
+        );
         assert_eq!(told(http.get(format!("{balances}?access_token={token}"))).await.status, 401);
-        let form = http.post(format!("{url}/v1/auth/login")).header("Content-Type", "application/x-www-form-urlencoded");
+        let form = http
+            .post(format!("{url}/v1/auth/login"))
+            .header("Content-Type", "application/x-www-form-urlencoded");
         assert_eq!(told(form.body("email=a%40x.org&password=x")).await.code, "unsupported_media_type");
         let text = http.post(format!("{url}/v1/auth/login")).header("Content-Type", "text/plain");
-        assert_eq!(told(text.body(r#"{"email":"a@x.org","password":"x"}"#)).await.code, "unsupported_media_type");
+        assert_eq!(
+            told(text.body(r#"{"email":"a@x.org","password":"x"}"#)).await.code,
+            "unsupported_media_type"
+        );
     });
 }
 
@@ -311,7 +399,8 @@ fn what_people_write_is_never_a_page() {
         let body = json!({ "kind": "transfer", "to": field.served.bob.id, "asset": "USDT", "amount": "1", "note": script });
         let (status, made) = field.served.post_once(&field.served.ann, "/v1/transfers", "xss", body).await;
         assert_eq!((status, made["note"].as_str()), (201, Some(script)));
-        let (status, partner) = field.served.post(&field.served.operator, "/v1/partners", json!({ "name": script })).await;
+        let (status, partner) =
+            field.served.post(&field.served.operator, "/v1/partners", json!({ "name": script })).await;
         assert_eq!(status, 201, "{partner}");
         for (who, path) in [
             (&field.served.bob, "/v1/transactions".to_owned()),
@@ -335,11 +424,28 @@ fn what_people_write_is_never_a_page() {
 #[test]
 fn a_refusal_tells_nothing_of_our_insides() {
     on_sqlite(async |field| {
-        let words = ["sqlx", "sqlite", "postgres", "select ", "insert ", "panicked", ".rs:", "/src/", "stack backtrace", "airlock_coordinator"];
+        let words = [
+            "sqlx",
+            "sqlite",
+            "postgres",
+            "select ",
+            "insert ",
+            "panicked",
+            ".rs:",
+            "/src/",
+            "stack backtrace",
+            "airlock_coordinator",
+        ];
         for route in ROUTES {
-            for asker in field.askers.all.iter().filter(|asker| may(route, asker) || asker.kind == Kind::Nobody) {
+            for asker in
+                field.askers.all.iter().filter(|asker| may(route, asker) || asker.kind == Kind::Nobody)
+            {
                 let url = field.fill(route.asks[0].url, Owner::Nobody).unwrap();
-                for body in [field.fill(route.asks[0].body, Owner::Nobody).unwrap(), "{\"a\":".to_owned(), "\u{0}".to_owned()] {
+                for body in [
+                    field.fill(route.asks[0].body, Owner::Nobody).unwrap(),
+                    "{\"a\":".to_owned(),
+                    "\u{0}".to_owned(),
+                ] {
                     let answer = field.askers.ask(asker, route.method, &url, &body).await;
                     let text = answer.text.to_lowercase();
                     let told = words.iter().find(|word| answer.status >= 400 && text.contains(**word));
@@ -356,13 +462,48 @@ fn nothing_is_served_that_is_not_described() {
     on_sqlite(async |field| {
         let token = field.served.token(&field.served.operator).await;
         for path in [
-            "/", "/v0/balances", "/v2/balances", "/api/v1/balances", "/balances", "/signup", "/login", "/me", "/admin", "/admin/balances",
-            "/admin/send", "/v1", "/v1/", "/v1/admin", "/v1/debug", "/v1/people/../balances/x", "/debug/pprof", "/actuator/health", "/swagger",
-            "/graphql", "/.env", "/.git/config", "/v1//balances", "/V1/balances", "/v1/balances/", "/v1/balances;x=1", "/v1/credentials",
-            "/health/", "/server-status", "/phpmyadmin", "/console", "/v1/test", "/v1/internal",
+            "/",
+            "/v0/balances",
+            "/v2/balances",
+            "/api/v1/balances",
+            "/balances",
+            "/signup",
+            "/login",
+            "/me",
+            "/admin",
+            "/admin/balances",
+            "/admin/send",
+            "/v1",
+            "/v1/",
+            "/v1/admin",
+            "/v1/debug",
+            "/v1/people/../balances/x",
+            "/debug/pprof",
+            "/actuator/health",
+            "/swagger",
+            "/graphql",
+            "/.env",
+            "/.git/config",
+            "/v1//balances",
+            "/V1/balances",
+            "/v1/balances/",
+            "/v1/balances;x=1",
+            "/v1/credentials",
+            "/health/",
+            "/server-status",
+            "/phpmyadmin",
+            "/console",
+            "/v1/test",
+            "/v1/internal",
         ] {
-            let answer = told(field.served.http.get(format!("{}{path}", field.served.url)).bearer_auth(&token)).await;
-            assert_eq!((answer.status, answer.code.as_str()), (404, "no_such_route"), "{path}: {}", answer.text);
+            let answer =
+                told(field.served.http.get(format!("{}{path}", field.served.url)).bearer_auth(&token)).await;
+            assert_eq!(
+                (answer.status, answer.code.as_str()),
+                (404, "no_such_route"),
+                "{path}: {}",
+                answer.text
+            );
         }
         // And beside what is described, the description itself and nothing else.
         for path in ["/openapi.json", "/docs"] {

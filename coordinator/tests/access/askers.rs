@@ -6,8 +6,10 @@ use super::super::stage::Stage;
 use airlock_coordinator::app::App;
 use airlock_coordinator::audit::By;
 use airlock_coordinator::keys::{self, Credential, Wanted};
+use airlock_coordinator::people::passkey::store::{self, Passkey};
 use airlock_coordinator::people::session::{self, Origin, Standing};
 use airlock_coordinator::people::{Reach, Role, Scope, Subject, create};
+use airlock_shared::approval::passkey::{base64url, credential_digest};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,12 +98,14 @@ impl Askers {
         let stepped_up = standing == Standing::Open { stepped_up: true };
         let place = if house { "house" } else { "partner" };
         let fresh = if stepped_up { "" } else { " without a fresh factor" };
-        let name = format!("{place} {}{fresh}", if words.is_empty() { "nothing".into() } else { words.join("+") });
+        let name =
+            format!("{place} {}{fresh}", if words.is_empty() { "nothing".into() } else { words.join("+") });
         let count = self.all.len();
         // A session that is limited is one of somebody who has every role.
         let given = if standing == Standing::Limited { &Role::ALL } else { roles };
         let roles_given = given.iter().copied().collect();
-        let person = create::person(&self.app.writer, tenant, &format!("asker{count}"), &roles_given).await.unwrap();
+        let person =
+            create::person(&self.app.writer, tenant, &format!("asker{count}"), &roles_given).await.unwrap();
         let kind = Kind::Staff { house, roles: roles.to_vec(), stepped_up };
         self.add(&name, kind, With::Session(Subject::Person(person.id), standing, Mutex::default()))
     }
@@ -115,7 +119,9 @@ impl Askers {
             let token = token(&app, &subject, Standing::Open { stepped_up: true }).await;
             let sql = match name {
                 "gone" => "update people set active = 0 where id = $1",
-                _ => "update sessions set state = 'ended', ended_at = made_at, ended_why = '' where owner = $1",
+                _ => {
+                    "update sessions set state = 'ended', ended_at = made_at, ended_why = '' where owner = $1"
+                }
             };
             let id = subject.id().to_owned();
             let done = app.writer.commit(move |unit| {
@@ -143,6 +149,12 @@ impl Askers {
         Some(session::open(&self.app, subject, *standing, &Origin::default()).await.unwrap().session)
     }
 
+    /// A passkey of the caller's own, if it logs in at all.
+    pub async fn another_passkey(&self, asker: &Asker) -> Option<String> {
+        let With::Session(subject, ..) = &asker.with else { return None };
+        Some(passkey(&self.app, subject).await)
+    }
+
     /// The next request opens a session of its own.
     pub fn forget(&self, asker: &Asker) {
         if let With::Session(_, _, known) = &asker.with {
@@ -150,7 +162,14 @@ impl Askers {
         }
     }
 
-    async fn authorization(&self, asker: &Asker, method: &str, url: &str, body: &[u8], once: &str) -> Option<String> {
+    async fn authorization(
+        &self,
+        asker: &Asker,
+        method: &str,
+        url: &str,
+        body: &[u8],
+        once: &str,
+    ) -> Option<String> {
         match &asker.with {
             With::Nothing => None,
             With::Token(token) => Some(format!("Bearer {token}")),
@@ -193,11 +212,19 @@ impl Askers {
     }
 
     /// Makes a request with a body that may be anything.
-    pub async fn send_bytes(&self, asker: &Asker, method: &str, url: &str, body: Vec<u8>, kind: &str) -> Answer {
+    pub async fn send_bytes(
+        &self,
+        asker: &Asker,
+        method: &str,
+        url: &str,
+        body: Vec<u8>,
+        kind: &str,
+    ) -> Answer {
         let method = method.to_uppercase();
         let once = format!("once-{}", self.count.fetch_add(1, Ordering::SeqCst));
         let name = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.http.request(name, format!("{}{url}", self.url)).header("Idempotency-Key", &once);
+        let mut request =
+            self.http.request(name, format!("{}{url}", self.url)).header("Idempotency-Key", &once);
         if let Some(authorization) = self.authorization(asker, &method, url, &body, &once).await {
             request = request.header("Authorization", authorization);
         }
@@ -241,4 +268,27 @@ async fn wanted(app: &App, partner: &str, scopes: Vec<Scope>) -> (String, Creden
     wanted.networks = vec!["127.0.0.0/8".parse().unwrap()];
     let made = keys::create(app, wanted, &Reach::All, &By::command_line()).await.unwrap();
     (made.key.id.clone(), made.credential().unwrap())
+}
+
+/// A passkey that somebody registered; answers its credential.
+pub async fn passkey(app: &App, subject: &Subject) -> String {
+    let (bytes, subject) = (airlock_coordinator::db::random_id().unwrap().into_bytes(), subject.clone());
+    let credential = base64url(&bytes);
+    let row = Passkey {
+        credential: credential.clone(),
+        public_key: String::new(),
+        counter: 0,
+        label: "theirs".to_owned(),
+        made_at: app.clock.now(),
+        used_at: None,
+    };
+    let digest = credential_digest(&bytes).to_string();
+    let done = app.writer.commit(move |unit| {
+        Box::pin(async move {
+            let done = store::insert(unit.db(), &subject, &digest, &row).await?;
+            Ok::<_, airlock_coordinator::ledger::LedgerError>(done)
+        })
+    });
+    assert!(done.await.unwrap());
+    credential
 }

@@ -56,7 +56,11 @@ pub async fn make(app: &App, partner: &str) -> Vec<(&'static str, String)> {
         made_at: app.clock.now(),
         changed_at: app.clock.now(),
     };
-    let sealed = SealedBundle { id: bundle.clone(), bundle: read::<Bundle>("bundle-worked-example.hex"), words: String::new() };
+    let sealed = SealedBundle {
+        id: bundle.clone(),
+        bundle: read::<Bundle>("bundle-worked-example.hex"),
+        words: String::new(),
+    };
     let (partner, batch) = (partner.to_owned(), id.clone());
     let done = app.writer.commit(move |unit| {
         Box::pin(async move {

@@ -4,7 +4,7 @@
 //! a partner, a user of another partner and a user of the house. `matrix.rs` and `hostile.rs` ask with them. What must stay
 //! true: nothing here is taken from the program's own table of permissions.
 // Each test file uses a part of it; a stage that cannot be set has failed, and says so by a panic.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::panic)]
 
 pub mod askers;
 mod batch;

@@ -30,10 +30,28 @@ pub enum Owner {
 /// Every object's id, by owner and by the name that `table.rs` has for it.
 pub struct Objects(BTreeMap<Owner, BTreeMap<&'static str, String>>);
 
-const NAMES: [&str; 20] = [
-    "withdrawal", "transfer", "adjustment2", "adjustment", "partner", "wallet", "user", "other", "victim", "key2",
-    "key", "person", "leaver", "change2", "change", "session", "missing", "alert",
-    "batch", "bundle",
+const NAMES: [&str; 21] = [
+    "withdrawal",
+    "transfer",
+    "adjustment2",
+    "adjustment",
+    "partner",
+    "wallet",
+    "user",
+    "other",
+    "victim",
+    "key2",
+    "key",
+    "person",
+    "leaver",
+    "change2",
+    "change",
+    "session",
+    "passkey",
+    "missing",
+    "alert",
+    "batch",
+    "bundle",
 ];
 
 impl Objects {
@@ -81,7 +99,9 @@ impl Objects {
         let done = stage.app.writer.commit(|unit| {
             Box::pin(async move {
                 let open = sqlx::query("update alerts set state = 'open' where kind = 'test'");
-                Ok::<_, airlock_coordinator::ledger::LedgerError>(open.execute(unit.db()).await?.rows_affected())
+                Ok::<_, airlock_coordinator::ledger::LedgerError>(
+                    open.execute(unit.db()).await?.rows_affected(),
+                )
             })
         });
         assert!(done.await.unwrap() > 0);
@@ -133,7 +153,8 @@ async fn things(served: &Served, partner: &str, user: &Who, other: &Who) -> BTre
     let short = &word[..8];
     for name in ["person", "leaver", "mover", "mover2"] {
         let roles = [Role::Operator].into_iter().collect();
-        let person = create::person(&app.writer, partner, &format!("{name}-{short}"), &roles).await.unwrap().id;
+        let person =
+            create::person(&app.writer, partner, &format!("{name}-{short}"), &roles).await.unwrap().id;
         match name {
             "mover" | "mover2" => {
                 let path = format!("/v1/people/{person}/roles");
@@ -146,6 +167,7 @@ async fn things(served: &Served, partner: &str, user: &Who, other: &Who) -> BTre
     let subject = Subject::User(user.id.clone());
     let open = Standing::Open { stepped_up: true };
     put("session", session::open(app, &subject, open, &Origin::default()).await.unwrap().session);
+    put("passkey", super::askers::passkey(app, &subject).await);
     if partner != "house" {
         for name in ["key", "key2"] {
             let wanted = Wanted::new(partner, "theirs", [Scope::Read]);

@@ -17,6 +17,7 @@ use axum::middleware::{Next, from_fn};
 use axum::routing::{any, get};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -384,6 +385,37 @@ async fn every_figure_on_the_page_is_documented_and_every_documented_one_is_know
         "airlock_build_info",
     ] {
         assert!(page.contains(name), "{name} is missing in {page}");
+    }
+}
+
+/// The names in calls of `macros` in every file of the program.
+fn counted(folder: &Path, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            counted(&path, names);
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        for call in ["counter!(", "gauge!(", "histogram!("] {
+            let after = code.split(call).skip(1);
+            names.extend(
+                after
+                    .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+                    .map(str::to_owned),
+            );
+        }
+    }
+}
+
+#[test]
+fn every_figure_that_any_part_counts_is_listed() {
+    let mut names = Vec::new();
+    counted(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let listed = api::metrics::FIGURES.iter().any(|(figure, ..)| *figure == name);
+        assert!(listed, "{name} is not in api::metrics::FIGURES");
     }
 }
 

@@ -12,8 +12,10 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Series that the last page showed: one that is empty now is shown as 0, not as what it was.
-static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Vec<metrics::Label>>>>> =
-    LazyLock::new(Mutex::default);
+static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Labels>>>> = LazyLock::new(Mutex::default);
+
+/// What tells one series from another.
+type Labels = Vec<metrics::Label>;
 
 /// Reads everything that the page shows beside what is counted as it happens.
 pub(super) async fn gather(app: &App) -> Result<(), ApiError> {
@@ -89,7 +91,7 @@ fn show(name: &'static str, found: Vec<(Vec<(&'static str, String)>, i64)>) {
         gauge!(name, labels.clone()).set(0);
     }
     for (labels, count) in found {
-        let labels: Vec<_> = labels.into_iter().map(|(key, value)| metrics::Label::new(key, value)).collect();
+        let labels: Labels = labels.into_iter().map(|(key, value)| metrics::Label::new(key, value)).collect();
         gauge!(name, labels.clone()).set(count as f64);
         if !before.contains(&labels) {
             before.push(labels);

@@ -92,6 +92,11 @@ pub const FIGURES: &[(&str, &str, &str, &str)] = &[
     ("airlock_provider_up", "gauge", "network, provider", "1 if the provider answered when last asked."),
     ("airlock_provider_failures", "gauge", "network, provider", "Failures in a row."),
     ("airlock_audit_unlinked_rows", "gauge", "", "Audit rows that no signed link covers yet."),
+    ("airlock_transfers_total", "counter", "kind", "Transfers inside the ledger."),
+    ("airlock_login_steps_total", "counter", "step, outcome", "Steps of logging in, and how they ended."),
+    ("airlock_audit_refusals_total", "counter", "action", "Refusals that left an audit row."),
+    ("airlock_audit_links_total", "counter", "", "Signed links over audit rows."),
+    ("airlock_books_sound", "gauge", "", "0 once the books disagree: what leaves is frozen."),
     ("airlock_build_info", "gauge", "version", "Always 1."),
 ];
 

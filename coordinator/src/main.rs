@@ -4,7 +4,7 @@
 //! 0 done, 1 failed, 2 usage, 3 `ledger verify` or `audit verify` found a fault or `liabilities verify` a lie.
 
 use airlock_coordinator::app::{App, prepare, serve};
-use airlock_coordinator::audit::{self, By};
+use airlock_coordinator::audit::{self, Action, By};
 use airlock_coordinator::batches::intake;
 use airlock_coordinator::clock::Clock;
 use airlock_coordinator::config::{Config, ConfigError};
@@ -311,7 +311,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Xpub(Xpub::Import { file }) => import_xpub(config, &file).await?,
         Command::Ledger(Ledger::Verify) => return verify_ledger(&config).await,
-        Command::Ledger(Ledger::Export { out }) => export_ledger(&config, &out).await?,
+        Command::Ledger(Ledger::Export { out }) => export_ledger(config, &out).await?,
         Command::Liabilities(Liabilities::Prove { out }) => prove_liabilities(config, &out).await?,
         // Answered before the settings were read.
         Command::Liabilities(Liabilities::Verify { .. }) => {}
@@ -460,11 +460,13 @@ fn document_in(file: &Path, kind: u8) -> anyhow::Result<Vec<u8>> {
     found.into_iter().next().context("no document in the file")
 }
 
-async fn export_ledger(config: &Config, out: &Path) -> anyhow::Result<()> {
-    let db = Database::open(config.database_url.reveal(), 1).await?;
-    db.expect_current().await?;
+async fn export_ledger(config: Config, out: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!out.exists(), "{} exists; nothing is overwritten", out.display());
     let key = CoordinatorKey::open(&config.home)?;
-    let counts = export::export(&db, config, &key, Clock::System.now(), out).await?;
+    let app = App::open(config, Clock::System).await?;
+    let asked = json!({ "file": out });
+    audit::read(&app, &By::command_line(), Action::LedgerExport, "", asked).await?;
+    let counts = export::export(&app.db, &app.config, &key, app.clock.now(), out).await?;
     println!("{}", json!({ "file": out, "counts": counts }));
     Ok(())
 }

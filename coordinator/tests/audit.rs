@@ -140,7 +140,7 @@ impl Story {
 
     async fn rows(&self) -> Vec<Entry> {
         let app = &self.served.stage.app;
-        store::rows_after(&mut *app.db.reader().await.unwrap(), 0, 100_000).await.unwrap()
+        store::rows_after(&mut app.db.reader().await.unwrap(), 0, 100_000).await.unwrap()
     }
 
     async fn money_and_partners(&self) {
@@ -215,7 +215,7 @@ impl Story {
             Box::pin(async move { alerts::raise(unit.db(), "test.alert", "x", "look at this", MOMENT).await })
         });
         raised.await.unwrap();
-        let open = alerts::open_of(&mut *app.db.reader().await.unwrap(), "", None, 1).await.unwrap();
+        let open = alerts::open_of(&mut app.db.reader().await.unwrap(), "", None, 1).await.unwrap();
         let path = format!("/v1/alerts/{}/close", open[0].id);
         self.by(alice, "POST /v1/alerts/{id}/close", &path, Some(json!({ "why": "looked at" }))).await;
     }
@@ -509,7 +509,7 @@ fn the_log_is_filtered_by_who_action_subject_and_time_and_read_in_pages() {
 async fn rows_of(served: &Served, action: Action, at_least: usize) -> Vec<Entry> {
     let app = &served.stage.app;
     for _ in 0..200 {
-        let rows = store::rows_after(&mut *app.db.reader().await.unwrap(), 0, 100_000).await.unwrap();
+        let rows = store::rows_after(&mut app.db.reader().await.unwrap(), 0, 100_000).await.unwrap();
         let rows: Vec<_> = rows.into_iter().filter(|row| row.action == action.name()).collect();
         if rows.len() >= at_least {
             return rows;

@@ -59,7 +59,7 @@ async fn written(stage: &Stage, key: &Arc<CoordinatorKey>) {
 }
 
 async fn rows(app: &App) -> Vec<Entry> {
-    store::rows_after(&mut *app.db.reader().await.unwrap(), 0, 100_000).await.unwrap()
+    store::rows_after(&mut app.db.reader().await.unwrap(), 0, 100_000).await.unwrap()
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn a_hole_before_the_chain_and_a_lost_end_raise_alerts_and_stay_visible() {
         link::all(&stage.app, &key).await.unwrap();
         link::all(&stage.app, &key).await.unwrap();
         let open =
-            airlock_coordinator::alerts::open_of(&mut *stage.app.db.reader().await.unwrap(), "", None, 10)
+            airlock_coordinator::alerts::open_of(&mut stage.app.db.reader().await.unwrap(), "", None, 10)
                 .await
                 .unwrap();
         let mut kinds: Vec<_> =

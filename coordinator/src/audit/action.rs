@@ -38,12 +38,6 @@ actions! {
     WithdrawalCancel = "withdrawal.cancel",
     /// A deposit address was opened.
     AddressOpen = "address.open",
-    /// A deposit in suspense was assigned to a user.
-    DepositAssign = "deposit.assign",
-    /// A deposit in suspense was closed.
-    DepositClose = "deposit.close",
-    /// A hole in what was read of a chain was closed.
-    HoleClose = "hole.close",
     /// A halted network goes on.
     ChainResume = "chain.resume",
     /// An extended public key was imported.

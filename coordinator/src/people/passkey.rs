@@ -161,6 +161,11 @@ pub async fn register(
 
 /// Takes one of one's own passkeys away.
 pub async fn remove(app: &App, knock: Knock, signed: &Signed, credential: String) -> Result<(), AccessError> {
+    // What is not one's own does not exist, whatever else is missing.
+    let own = store::of(&mut *app.db.reader().await?, &signed.subject).await?;
+    if !own.iter().any(|passkey| passkey.credential == credential) {
+        return Err(AccessError::NotFound { what: "passkey" });
+    }
     may_change(signed, has_factor(app, signed).await?)?;
     let signed = signed.clone();
     app.writer

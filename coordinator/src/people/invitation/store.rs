@@ -51,9 +51,11 @@ pub async fn insert(
     .map(|_| ())
 }
 
+type Columns = (String, String, String, String, String, i64, String, i64);
+
 /// The invitation behind a token's digest, if it was not used and has not expired.
 pub async fn good(db: &mut Db, digest: &str, now: UnixMillis) -> Result<Option<Invitation>, sqlx::Error> {
-    let found: Option<(String, String, String, String, String, i64, String, i64)> = sqlx::query_as(
+    let found: Option<Columns> = sqlx::query_as(
         "select id, partner_id, person_id, email, roles, direct, made_by, expires_at from invitations \
          where digest = $1 and used_at is null and expires_at > $2",
     )

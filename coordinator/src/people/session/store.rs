@@ -44,9 +44,12 @@ pub struct Found {
     pub roles: Roles,
 }
 
+/// Kind, owner, state, when stepped up, partner; one row a role.
+type Standing = (String, String, String, Option<i64>, String, Option<String>);
+
 /// The session, if it lives and its owner and their partner are active. One statement: it runs at every request.
 pub async fn standing_of(db: &mut Db, id: &str, now: UnixMillis) -> Result<Option<Found>, sqlx::Error> {
-    let rows: Vec<(String, String, String, Option<i64>, String, Option<String>)> = sqlx::query_as(
+    let rows: Vec<Standing> = sqlx::query_as(
         "select s.kind, s.owner, s.state, s.stepped_up_at, t.id, r.role from sessions s \
          left join users u on s.kind = 'user' and u.id = s.owner \
          left join people h on s.kind = 'person' and h.id = s.owner \

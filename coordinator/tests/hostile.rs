@@ -279,7 +279,10 @@ fn whatever_a_path_or_a_query_says_the_answer_has_the_one_shape() {
                     .send_bytes(asker, route.method, &url, body.clone().into(), "application/json")
                     .await;
                 field.judge(&format!("{} {}", route.method, shown(url.as_bytes())), &answer);
-                assert!(answer.status != 200 || !url.contains("%00"), "{url} was taken");
+                assert!(
+                    answer.status != 200 || !url.split('?').next().unwrap().contains("%00"),
+                    "{url} was taken"
+                );
                 if route.permission == "own_account" {
                     field.askers.forget(asker);
                 }

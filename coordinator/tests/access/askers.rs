@@ -63,7 +63,8 @@ impl Askers {
     /// Callers of the partner `acme` (id or name), of whose users `ann` is one, and of the house.
     pub async fn open(stage: &Stage, url: &str, acme: &str, ann: &str) -> Self {
         let app = stage.app.clone();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // A connection each: whoever answers before a body has been read to its end closes it.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         let mut askers =
             Self { all: Vec::new(), url: url.to_owned(), http, app: app.clone(), count: AtomicU64::new(0) };
         askers.add("nobody", Kind::Nobody, With::Nothing);

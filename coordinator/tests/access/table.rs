@@ -156,7 +156,7 @@ pub const ROUTES: &[Route] = &[
             r#"{"label":"$fresh","credential":{"response":{"clientDataJSON":"AA","authenticatorData":"AA"}}}"#,
         )],
     ),
-    route("post", "/v1/me/passkeys/options", "own_account", Account, &[look("/v1/me/passkeys/options")]),
+    route("post", "/v1/me/passkeys/options", "own_account", Account, &[dummy("/v1/me/passkeys/options", "")]),
     route(
         "delete",
         "/v1/me/passkeys/{credential}",

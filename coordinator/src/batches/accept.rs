@@ -341,7 +341,8 @@ async fn extend_journal(
         Err(error) => {
             pairing::store::suspend(unit.db(), &signer, now).await?;
             let what = format!("{error}; nothing is exported to it or taken from it any more");
-            alerts::raise_for(unit.db(), partner, "signer.suspended", &signer.to_string(), &what, now).await?;
+            alerts::raise_for(unit.db(), partner, "signer.suspended", &signer.to_string(), &what, now)
+                .await?;
             Ok(Some(error))
         }
     }

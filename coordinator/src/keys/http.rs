@@ -204,7 +204,6 @@ struct Asked {
     /// Only this partner's.
     partner: Option<String>,
     /// The `next` of the page before.
-    #[param(value_type = Option<String>)]
     before: Option<Cursor>,
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

@@ -194,9 +194,7 @@ pub async fn import_policy(
                     let subject = row.policy.digest().to_string();
                     let before = before.map_or(Value::Null, |known| shown_policy(&known));
                     let after = shown_policy(&row);
-                    return Ok(
-                        audit::record(unit, &by, Action::PolicyImport, &subject, before, after).await?
-                    );
+                    return Ok(audit::record(unit, &by, Action::PolicyImport, &subject, before, after).await?);
                 }
                 match store::policy(unit.db(), &row.policy.digest()).await? {
                     Some(_) => Ok(()),

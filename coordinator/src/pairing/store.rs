@@ -99,20 +99,22 @@ pub async fn insert_signer(
 
 /// Every signer, oldest first.
 pub async fn signers(db: &mut Db) -> Result<Vec<Signer>, PairingError> {
-    let rows: Vec<SignerColumns> =
-        sqlx::query_as("select introduction, state, head_sequence, partner_id from signers order by made_at, identity")
-            .fetch_all(db)
-            .await?;
+    let rows: Vec<SignerColumns> = sqlx::query_as(
+        "select introduction, state, head_sequence, partner_id from signers order by made_at, identity",
+    )
+    .fetch_all(db)
+    .await?;
     rows.into_iter().map(read_signer).collect()
 }
 
 /// One signer.
 pub async fn signer(db: &mut Db, identity: &Identity) -> Result<Option<Signer>, PairingError> {
-    let row: Option<SignerColumns> =
-        sqlx::query_as("select introduction, state, head_sequence, partner_id from signers where identity = $1")
-            .bind(identity.to_string())
-            .fetch_optional(db)
-            .await?;
+    let row: Option<SignerColumns> = sqlx::query_as(
+        "select introduction, state, head_sequence, partner_id from signers where identity = $1",
+    )
+    .bind(identity.to_string())
+    .fetch_optional(db)
+    .await?;
     row.map(read_signer).transpose()
 }
 

@@ -103,7 +103,7 @@ query_with! {
         #[serde(default)]
         limit: Limit,
         /// A page's `next`, for the page behind it.
-        #[param(pattern = r"^(0|[1-9][0-9]{0,17})\.([01]\.[0-9a-f]{32}|2\.(0|[1-9][0-9]{0,17}))\.(0|[1-9][0-9]{0,17})$")]
+        #[param(pattern = r"^(0|[1-9][0-9]{0,17})\.([01]\.[0-9a-f]{32}|2\.(0|[1-9][0-9]{0,17}))$")]
         before: Option<String>,
     }
 }

@@ -90,12 +90,8 @@ pub async fn accept(app: &App, id: &str, parts: Vec<Vec<u8>>, by: &By) -> Result
             }
         }
     }
-    let work = Work {
-        batch: id.to_owned(),
-        content,
-        by: by.clone(),
-        key: CoordinatorKey::open(&app.config.home)?,
-    };
+    let work =
+        Work { batch: id.to_owned(), content, by: by.clone(), key: CoordinatorKey::open(&app.config.home)? };
     let (taken, state, known) =
         app.writer.commit(move |unit| Box::pin(async move { work.write(unit, good).await })).await?;
     answers.extend(taken);
@@ -205,7 +201,8 @@ async fn late(app: &App, batch: &Batch, why: &str) -> Result<(), BatchError> {
         .commit(move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                Ok(alerts::raise_for(unit.db(), &partner, "batch.late_signatures", &subject, &why, now).await?)
+                Ok(alerts::raise_for(unit.db(), &partner, "batch.late_signatures", &subject, &why, now)
+                    .await?)
             })
         })
         .await

@@ -81,7 +81,8 @@ async fn list_alerts(
 ) -> Result<Json<AlertPage>, ApiError> {
     let partner = own_partner(caller.may(Permission::SeeOperations)?);
     let before = query.before.as_ref().map(Cursor::key);
-    let mut rows = alerts::open_of(&mut *app.db.reader().await?, &partner, before, query.limit.and_one()).await?;
+    let mut rows =
+        alerts::open_of(&mut *app.db.reader().await?, &partner, before, query.limit.and_one()).await?;
     let next = page::cut(&mut rows, query.limit, |row| (row.made_at_ms, &row.id));
     let shown = |alerts::Alert { id, partner, kind, subject, what, state, made_at_ms }| AlertShown {
         id,

@@ -27,7 +27,7 @@ find_strace() {
     fi
 }
 
-# anvil, ethers and tronweb for Node, tronpy for Python: other people's code that must agree with ours.
+# anvil, ethers and tronweb for Node, tronpy and schemathesis for Python: other people's code that must agree with ours.
 install_foreign_clients() {
     local lock=tests/foreign/package-lock.json marker=tests/foreign/node_modules/.package-lock.json
     if [ ! -f "$marker" ] || [ "$lock" -nt "$marker" ]; then

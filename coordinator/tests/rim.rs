@@ -458,6 +458,20 @@ async fn health_tells_each_network_and_provider_and_hosts_to_monitors_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_the_database_it_is_alive_not_ready_and_still_shows_its_figures() {
+    let edge = Edge::open("").await;
+    assert_eq!(edge.get("/health/ready").await.status, 200);
+    edge.app.db.readers().close().await;
+    let ready = edge.get("/health/ready").await;
+    assert_eq!((ready.status, ready.code()), (503, "unavailable"));
+    assert_eq!(edge.get("/health/live").await.status, 200);
+    let health = edge.get("/health").await;
+    assert_eq!((health.status, &health.body["status"]), (200, &"failing".into()), "{}", health.body);
+    let page = edge.get("/metrics").await;
+    assert!(page.status == 200 && page.text.contains("airlock_db_up "), "{}", page.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_known_to_handlers_over_the_real_server() {
     let edge = Edge::with("", Router::new().route("/whence", get(whence))).await;
     let told: IpAddr = edge.get("/whence").await.text.trim().parse().unwrap();

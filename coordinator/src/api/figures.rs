@@ -10,6 +10,10 @@ use crate::{alerts, audit, deposits, outbox, withdrawals};
 use metrics::{counter, gauge};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The longest that the page waits for the database: whoever asks for it gives up soon after.
+const DATABASE_MAX: Duration = Duration::from_secs(3);
 
 /// Series that the last page showed: one that is empty now is shown as 0, not as what it was.
 static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Labels>>>> = LazyLock::new(Mutex::default);
@@ -18,7 +22,7 @@ static SHOWN: LazyLock<Mutex<HashMap<&'static str, Vec<Labels>>>> = LazyLock::ne
 type Labels = Vec<metrics::Label>;
 
 /// Reads everything that the page shows beside what is counted as it happens.
-pub(super) async fn gather(app: &App) -> Result<(), ApiError> {
+pub(super) async fn gather(app: &App) {
     let (groups, commands) = app.writer.counts();
     counter!("airlock_writer_groups_total").absolute(groups);
     counter!("airlock_writer_commands_total").absolute(commands);
@@ -29,8 +33,13 @@ pub(super) async fn gather(app: &App) -> Result<(), ApiError> {
     gauge!("airlock_db_readers", "state" => "idle").set(idle as f64);
     gauge!("airlock_db_readers", "state" => "busy").set(all.saturating_sub(idle) as f64);
     providers(app);
-    let mut db = app.db.reader().await?;
-    counts(app, &mut db).await
+    let counted = tokio::time::timeout(DATABASE_MAX, async {
+        let mut db = app.db.reader().await?;
+        counts(app, &mut db).await
+    });
+    // Without the database the page says so, and still shows the rest: that is when it is needed most.
+    let answered = counted.await.is_ok_and(|counted| counted.is_ok());
+    gauge!("airlock_db_up").set(u8::from(answered));
 }
 
 async fn counts(app: &App, db: &mut Db) -> Result<(), ApiError> {

@@ -21,6 +21,8 @@ use utoipa_axum::routes;
 
 /// A final chain that has not moved for so long is stale. Ethereum's moves every 6.4 minutes when all is well.
 const STALE: Duration = Duration::from_secs(20 * 60);
+/// The longest that an answer waits for the database.
+const DATABASE_MAX: Duration = Duration::from_secs(3);
 
 /// `/health`, `/health/live`, `/health/ready`, `/health/networks`.
 pub fn router() -> OpenApiRouter<App> {
@@ -117,10 +119,11 @@ async fn health(
     headers: HeaderMap,
 ) -> Json<Health> {
     let detailed = is_detailed(&app, peer, connected, &headers);
-    let database = app.db.expect_current().await.is_ok();
+    let database = probe(&app).await.is_ok();
     let writer = !app.writer.has_stopped();
     let (groups, commands) = app.writer.counts();
-    let networks = all_networks(&app, detailed).await.unwrap_or_default();
+    let heads = if database { heads(&app).await.unwrap_or_default() } else { Vec::new() };
+    let networks = all_networks(&app, &heads, detailed);
     let status = match database && writer {
         false => "failing",
         true if networks.iter().all(|network| ["ok", "starting"].contains(&network.status)) => "ok",
@@ -141,7 +144,8 @@ async fn networks(
     headers: HeaderMap,
 ) -> Result<Json<Networks>, ApiError> {
     let detailed = is_detailed(&app, peer, connected, &headers);
-    Ok(Json(Networks { networks: all_networks(&app, detailed).await? }))
+    let heads = heads(&app).await?;
+    Ok(Json(Networks { networks: all_networks(&app, &heads, detailed) }))
 }
 
 fn is_detailed(app: &App, peer: Peer, connected: Connected, headers: &HeaderMap) -> bool {
@@ -149,16 +153,27 @@ fn is_detailed(app: &App, peer: Peer, connected: Connected, headers: &HeaderMap)
     metrics::is_reader(app, peer, connected, headers)
 }
 
-async fn all_networks(app: &App, detailed: bool) -> Result<Vec<NetworkHealth>, ApiError> {
+/// Is the database there, with every migration? A database that keeps us waiting is not.
+async fn probe(app: &App) -> Result<(), ApiError> {
+    match tokio::time::timeout(DATABASE_MAX, app.db.expect_current()).await {
+        Ok(current) => current.map_err(|error| ApiError::unavailable(error.to_string())),
+        Err(_) => Err(ApiError::unavailable("the database does not answer")),
+    }
+}
+
+async fn heads(app: &App) -> Result<Vec<Head>, ApiError> {
     let mut db = app.db.reader().await?;
-    let heads = store::heads(&mut db).await?;
+    Ok(store::heads(&mut db).await?)
+}
+
+fn all_networks(app: &App, heads: &[Head], detailed: bool) -> Vec<NetworkHealth> {
     let now = app.clock.now();
     let of = |providers: &std::sync::Arc<Providers>| {
         let name = providers.network().to_string();
         let head = heads.iter().find(|head| head.network == name);
         network_health(providers, head, now, detailed)
     };
-    Ok(app.chains.all().iter().map(of).collect())
+    app.chains.all().iter().map(of).collect()
 }
 
 fn network_health(providers: &Providers, head: Option<&Head>, now: i64, detailed: bool) -> NetworkHealth {
@@ -218,6 +233,6 @@ async fn ready(State(app): State<App>) -> Result<Json<Standing>, ApiError> {
     if app.writer.has_stopped() {
         return Err(ApiError::unavailable("the ledger's writer has stopped"));
     }
-    app.db.expect_current().await.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    probe(&app).await?;
     Ok(Json(Standing { status: "ready" }))
 }

@@ -70,6 +70,12 @@ pub const FIGURES: &[(&str, &str, &str, &str)] = &[
         "",
         "1 once a commit has failed: restart after checking the database.",
     ),
+    (
+        "airlock_db_up",
+        "gauge",
+        "",
+        "1 if the database answered for this page; else what it would tell is that of an earlier page.",
+    ),
     ("airlock_db_readers", "gauge", "state", "Read connections, `busy` and `idle`."),
     ("airlock_outbox_tasks", "gauge", "topic, state", "Effects `waiting` or `dead`."),
     ("airlock_outbox_age_seconds", "gauge", "topic", "Since when the oldest waiting effect is due."),
@@ -218,7 +224,7 @@ async fn page(
         return Err(ApiError::forbidden("figures are not shown to this address"));
     }
     let source = source().ok_or_else(|| ApiError::unavailable("another recorder of figures is installed"))?;
-    super::figures::gather(&app).await?;
+    super::figures::gather(&app).await;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, source.render()).into_response())
 }

@@ -465,3 +465,33 @@ fn a_page_looks_at_a_bounded_number_of_rows_and_says_where_to_go_on() {
         assert_eq!(exported.lines().count(), 11_002);
     });
 }
+
+#[test]
+fn a_clock_that_was_set_back_puts_no_event_below_older_ones() {
+    on_each_database(|stage| async move {
+        let served = rich(stage).await;
+        everything(&served).await;
+        served.stage.app.clock.advance(300_000);
+        let last = moved(
+            &served,
+            &served.ann,
+            json!({ "kind": "transfer", "to": served.bob.id, "asset": "USDT", "amount": "1" }),
+        )
+        .await;
+        // Another coordinator on the same database, whose clock is five minutes behind.
+        let behind = stage::open_app(&served.stage.url).await;
+        let (bob, usdt) = (served.bob.id.clone(), asset("USDT"));
+        let posting = Posting::new("gift", "late").minor(
+            Account::Capital(usdt.clone()),
+            Account::available(&bob, &usdt),
+            minor(1),
+        );
+        behind.writer.submit(Order::new(posting)).await.unwrap();
+        let shown = rows(&served, &served.bob, "").await;
+        assert_eq!(ids(&shown)[..2], ["gift:late", last.as_str()]);
+        assert_eq!(shown[0]["made_at"], shown[1]["made_at"]);
+        assert_eq!(paged(&served, &served.bob, "", 1).await, shown);
+        let moment = shown[0]["made_at"].as_str().unwrap();
+        assert_eq!(rows(&served, &served.bob, &format!("from={moment}")).await, shown[..2]);
+    });
+}

@@ -163,6 +163,12 @@ pub(super) async fn last_transfer(db: &mut Db) -> Result<i64, LedgerError> {
     Ok(sqlx::query_scalar("select coalesce(max(id), 0) from transfers").fetch_one(&mut *db).await?)
 }
 
+/// Number and moment of the newest event; zeros before the first.
+pub(super) async fn newest_transfer(db: &mut Db) -> Result<(i64, UnixMillis), LedgerError> {
+    let row = sqlx::query_as("select id, made_at from transfers order by id desc limit 1");
+    Ok(row.fetch_optional(&mut *db).await?.unwrap_or_default())
+}
+
 /// Says whether the event is new.
 pub(super) async fn insert_transfer(
     db: &mut Db,

@@ -10,6 +10,7 @@ use super::LedgerError;
 use super::asset::Assets;
 use super::order::{Order, OrderError, Receipt};
 use super::run::Ready;
+use super::store;
 use super::unit::{KnownAccounts, Unit};
 use crate::clock::{Clock, UnixMillis};
 use crate::db::Database;
@@ -210,10 +211,20 @@ impl Task {
                 return Committed::RolledBack;
             }
         };
+        let mut db = db;
+        let (last, made_at) = match store::newest_transfer(&mut db).await {
+            Ok(newest) => newest,
+            Err(error) => {
+                tracing::error!(%error, "the writer cannot read where the ledger stands");
+                group.clear();
+                return Committed::RolledBack;
+            }
+        };
+        self.latest = not_before(self.latest.max(self.clock.now()), made_at);
         // If the group is undone, what it learnt is forgotten with it.
         let known = std::mem::take(&mut self.known);
-        self.latest = self.latest.max(self.clock.now());
         let mut unit = Unit::begin(db, self.db.dialect(), self.assets.clone(), self.latest, known);
+        unit.last_transfer = Some(last);
         if let Err(error) = run_all(group, &mut unit, answers).await {
             tracing::error!(%error, "the writer lost its transaction, the whole group is undone");
             return Committed::RolledBack;
@@ -233,6 +244,15 @@ impl Task {
             }
         }
     }
+}
+
+/// How far behind the newest event a clock may be and still be led by it: what clocks of several coordinators differ by, or a
+/// clock was set back by. One that is further off is believed, lest a moment in the far future hold for ever.
+const CLOCK_BEHIND_MAX_MS: i64 = 10 * 60 * 1_000;
+
+/// Events are numbered in the order of their moments, also across restarts and coordinators: histories rely on it.
+fn not_before(now: UnixMillis, newest: UnixMillis) -> UnixMillis {
+    if newest.saturating_sub(now) <= CLOCK_BEHIND_MAX_MS { now.max(newest) } else { now }
 }
 
 /// A group's orders as one run, then its closures. An error means that the transaction itself is lost.

@@ -9,6 +9,8 @@ use airlock_coordinator::ledger::{
 };
 use airlock_shared::{BaseUnits, Network};
 use futures::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use stage::{Stage, asset, evm_wallet, minor, on_each_database};
 
 fn payment(reference: impl Into<String>, from: &str, to: &str, amount: i64) -> Posting {
@@ -327,5 +329,105 @@ fn orders_that_make_no_sense_or_name_a_network_are_refused() {
         let result =
             stage.app.writer.submit(Order::new(Posting::new("x", "unknown").minor(ann, bob, minor(1))));
         assert!(matches!(result.await, Err(OrderError::Ledger(LedgerError::Asset(_)))));
+    });
+}
+
+/// One order of a random run: few users, keys and events, so that they meet.
+#[derive(Clone, Debug)]
+struct Random {
+    from: u8,
+    to: u8,
+    amount: i64,
+    reference: u8,
+    key: Option<(u8, u8)>,
+}
+
+fn random_order() -> impl Strategy<Value = Random> {
+    let key = prop::option::of((0..4u8, 0..2u8));
+    let amount = prop_oneof![4 => 1..60i64, 1 => Just(0i64), 1 => Just(i64::MAX)];
+    (0..4u8, 0..4u8, amount, 0..12u8, key).prop_map(|(from, to, amount, reference, key)| Random {
+        from,
+        to,
+        amount,
+        reference,
+        key,
+    })
+}
+
+impl Random {
+    fn order(&self, story: &str) -> Order {
+        let user = |number: u8| format!("{story}-{number}");
+        let reference = format!("{story}/{}", self.reference);
+        let posting = payment(reference, &user(self.from), &user(self.to), self.amount);
+        match self.key {
+            None => Order::new(posting),
+            Some((key, request)) => {
+                Order::once(posting, once(&format!("{story}-{key}"), &request.to_string()))
+            }
+        }
+    }
+}
+
+/// What an order came to, without the names that differ between the two ways.
+fn told(result: Result<Receipt, OrderError>) -> &'static str {
+    match result {
+        Ok(Receipt::Done { .. }) => "done",
+        Ok(Receipt::Before(_)) => "before",
+        Err(OrderError::OtherRequest) => "other request",
+        Err(OrderError::Ledger(LedgerError::Insufficient { .. })) => "insufficient",
+        Err(OrderError::Ledger(LedgerError::Repeated { .. })) => "repeated",
+        Err(OrderError::Ledger(LedgerError::Malformed { .. })) => "malformed",
+        Err(OrderError::Ledger(LedgerError::Overflow { .. })) => "overflow",
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// The same orders once as one run and once one after the other, in names of their own.
+async fn both_ways(stage: &Stage, number: usize, orders: &[Random]) {
+    let mut ways = Vec::new();
+    for (way, together) in [("run", true), ("each", false)] {
+        let story = format!("{way}{number}");
+        for user in 0..4 {
+            stage.give(&format!("{story}-{user}"), "USDT", 50).await;
+        }
+        let writer = &stage.app.writer;
+        let answers = if together {
+            in_one_group(stage, join_all(orders.iter().map(|order| writer.submit(order.order(&story))))).await
+        } else {
+            let mut answers = Vec::new();
+            for order in orders {
+                answers.push(writer.submit(order.order(&story)).await);
+            }
+            answers
+        };
+        let answers: Vec<&str> = answers.into_iter().map(told).collect();
+        let mut balances = Vec::new();
+        for user in 0..4 {
+            balances.push(stage.balance(&format!("{story}-{user}"), "USDT").await.0);
+        }
+        assert_eq!(balances.iter().sum::<i64>(), 200);
+        ways.push((answers, balances));
+    }
+    assert_eq!(ways[0], ways[1], "{orders:?}");
+}
+
+#[test]
+fn a_run_of_orders_comes_to_what_they_would_come_to_one_by_one() {
+    on_each_database(|stage| async move {
+        let cases = if stage.name == "sqlite" { 60 } else { 20 };
+        let runtime = tokio::runtime::Handle::current();
+        let stage = tokio::task::spawn_blocking(move || {
+            let number = std::cell::Cell::new(0);
+            let config = Config { cases, failure_persistence: None, ..Config::default() };
+            let stories = prop::collection::vec(random_order(), 1..30);
+            let told = TestRunner::new(config).run(&stories, |orders| {
+                number.set(number.get() + 1);
+                runtime.block_on(both_ways(&stage, number.get(), &orders));
+                Ok(())
+            });
+            told.unwrap();
+            stage
+        });
+        stage.await.unwrap().prove().await;
     });
 }

@@ -129,7 +129,9 @@ impl Running {
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let log = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+        let told: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {}", log()));
         let address = told["listening"].as_str().unwrap().to_owned();
         // What was stamped before the program began is refused.
         tokio::time::sleep(Duration::from_secs(2)).await;

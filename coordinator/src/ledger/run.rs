@@ -14,6 +14,7 @@ use super::standings::Standings;
 use super::store;
 use super::unit::{Unit, check};
 use crate::audit;
+use crate::clock::UnixMillis;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -88,9 +89,12 @@ impl Unit {
         for (place, order) in orders.iter().enumerate() {
             outcomes.push(match stored.remove(&place) {
                 Some(answer) => answer.map(Receipt::Before),
-                None => match self.plain(&order.posting) {
-                    Ok(()) => judged.judge(place, order, orders, &mut standings, self.now()),
-                    Err(error) => Err(error.into()),
+                None => match judged.answered(order, orders) {
+                    Some(answer) => answer.map(Receipt::Before),
+                    None => self
+                        .plain(&order.posting)
+                        .and_then(|()| judged.judge(place, order, &mut standings, self.now()))
+                        .map_err(OrderError::from),
                 },
             });
         }
@@ -308,31 +312,30 @@ struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
+    /// The answer of an order before it in this run that had the same key.
+    fn answered(&self, order: &Ready, orders: &[Ready]) -> Option<Result<Answer, OrderError>> {
+        let this = order.once.as_ref()?;
+        let first = self.keys.get(&(this.owner.as_str(), this.key.as_str()))?;
+        let first = orders.get(*first)?.once.as_ref()?;
+        let same = first.request_digest == this.request_digest;
+        Some(if same { Ok(first.answer.clone()) } else { Err(OrderError::OtherRequest) })
+    }
+
     /// Judges one order as if it came alone after those accepted before it.
     fn judge(
         &mut self,
         place: usize,
         order: &'a Ready,
-        orders: &'a [Ready],
         standings: &mut Standings<'_>,
-        made_at: i64,
-    ) -> Result<Receipt, OrderError> {
-        let key = order.once.as_ref().map(|once| (once.owner.as_str(), once.key.as_str()));
-        let first = key.and_then(|key| self.keys.get(&key)).and_then(|place| orders.get(*place));
-        if let (Some(first), Some(this)) = (first.and_then(|order| order.once.as_ref()), &order.once) {
-            let same = first.request_digest == this.request_digest;
-            return if same {
-                Ok(Receipt::Before(first.answer.clone()))
-            } else {
-                Err(OrderError::OtherRequest)
-            };
-        }
+        made_at: UnixMillis,
+    ) -> Result<Receipt, LedgerError> {
         let (kind, reference) = (order.posting.kind, order.posting.reference.as_str());
         if self.posted.contains(&place) || self.events.contains(&(kind, reference)) {
-            return Err(LedgerError::Repeated { kind, reference: reference.to_owned() }.into());
+            return Err(LedgerError::Repeated { kind, reference: reference.to_owned() });
         }
         standings.apply(&order.posting)?;
         self.events.insert((kind, reference));
+        let key = order.once.as_ref().map(|once| (once.owner.as_str(), once.key.as_str()));
         self.keys.extend(key.map(|key| (key, place)));
         self.accepted.push(place);
         Ok(Receipt::Done { made_at, answer: order.once.as_ref().map(|once| once.answer.clone()) })

@@ -29,9 +29,9 @@ audit() {
     example airlock-signer audit_bench
 }
 
-# Durable, with a server's usual settings. /var/tmp is on a disk where /tmp may be memory; AIRLOCK_BENCH_DIR names another.
+# Durable, with a server's usual settings. /var/tmp is on a disk where /tmp may be memory; BENCH_DIR names another.
 ledger() {
-    scratch="$(mktemp -d "${AIRLOCK_BENCH_DIR:-/var/tmp}/airlock-bench.XXXXXX")"
+    scratch="$(mktemp -d "${BENCH_DIR:-/var/tmp}/airlock-bench.XXXXXX")"
     # shellcheck source=scripts/postgres.sh
     source scripts/postgres.sh
     trap 'stop_postgres; rm -rf "$scratch"' EXIT
@@ -40,7 +40,7 @@ ledger() {
     find_postgres
     start_postgres -c fsync=on -c synchronous_commit=on
     cargo build --quiet --locked --release -p airlock-coordinator --bin airlock-coordinator
-    AIRLOCK_BENCH_DIR="$scratch" example airlock-coordinator ledger_bench --postgres "$AIRLOCK_TEST_POSTGRES" "$@"
+    BENCH_DIR="$scratch" example airlock-coordinator ledger_bench --postgres "$AIRLOCK_TEST_POSTGRES" "$@"
 }
 
 what="${1:-all}"

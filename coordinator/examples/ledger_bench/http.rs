@@ -104,7 +104,7 @@ enum Pace {
 
 impl Running {
     async fn start(server: Option<&str>) -> Self {
-        let dir = TempDir::new_in(std::env::var("AIRLOCK_BENCH_DIR").unwrap_or_else(|_| ".".into())).unwrap();
+        let dir = TempDir::new_in(std::env::var("BENCH_DIR").unwrap_or_else(|_| ".".into())).unwrap();
         let url = match server {
             None => format!("sqlite:{}", dir.path().join("airlock.db").display()),
             Some(server) => fresh(server).await,
@@ -120,7 +120,9 @@ impl Running {
         let file = dir.path().join("settings.toml");
         std::fs::write(&file, settings).unwrap();
         let program = std::env::current_exe().unwrap().parent().unwrap().join("../airlock-coordinator");
+        // The settings are the file alone.
         let mut process = Command::new(program)
+            .env_clear()
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(&file)
             .stdout(Stdio::piped())

@@ -36,7 +36,7 @@ pub fn account(number: u64) -> Account {
 impl Place {
     /// SQLite without a server, else a new database on it. Every account gets a million whole units.
     pub async fn open(server: Option<&str>) -> Self {
-        let dir = TempDir::new_in(std::env::var("AIRLOCK_BENCH_DIR").unwrap_or_else(|_| ".".into())).unwrap();
+        let dir = TempDir::new_in(std::env::var("BENCH_DIR").unwrap_or_else(|_| ".".into())).unwrap();
         let url = match server {
             None => format!("sqlite:{}", dir.path().join("airlock.db").display()),
             Some(server) => fresh(server).await,

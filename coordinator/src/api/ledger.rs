@@ -207,7 +207,7 @@ async fn company(State(app): State<App>, caller: Caller) -> Result<Json<CompanyM
     caller.house(Permission::SeeOperations)?;
     let mut db = app.db.reader().await?;
     let mut accounts = Vec::new();
-    for row in claims::company(&mut db).await? {
+    for row in claims::store::company(&mut db).await? {
         let asset = row.asset.parse().map_err(ApiError::internal)?;
         let decimals = app.config.assets.decimals(&asset).map_err(ApiError::internal)?;
         accounts.push(CompanyBalance {

@@ -143,12 +143,12 @@ async fn books(app: &App) -> Result<Books, ProveError> {
         Ok::<_, ProveError>(())
     };
     let mut owed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for claim in ledger::claims::claims(&mut db).await? {
+    for claim in ledger::claims::store::claims(&mut db).await? {
         let sums = owed.entry(claim.owner).or_insert_with(|| vec![0; assets.len()]);
         add(sums, &claim.asset, claim.balance_minor)?;
     }
     let mut unassigned = vec![0; assets.len()];
-    for (asset, minor) in ledger::claims::suspense(&mut db).await? {
+    for (asset, minor) in ledger::claims::store::suspense(&mut db).await? {
         add(&mut unassigned, &asset, minor)?;
     }
     let checked = |sums| Sums::new(sums).ok_or(LiabilityError::Overflow);
@@ -156,7 +156,7 @@ async fn books(app: &App) -> Result<Books, ProveError> {
         .into_iter()
         .map(|(owner, sums)| Ok((owner, checked(sums)?)))
         .collect::<Result<_, LiabilityError>>()?;
-    let last = ledger::claims::last_transfer(&mut db).await?;
+    let last = ledger::claims::store::last_transfer(&mut db).await?;
     Ok(Books {
         taken_at: app.clock.now(),
         last_transfer: u64::try_from(last).unwrap_or(0),

@@ -14,6 +14,7 @@ use access::{Ask, Asker, Askers, Kind, Objects, Owner, ROUTES, Route};
 use airlock_coordinator::api;
 use serde_json::{Value, json};
 use stage::{Served, Stage, on_each_database};
+use std::path::Path;
 
 /// Numbers that look random and come again (SplitMix64).
 struct Noise(u64);
@@ -96,6 +97,32 @@ fn trouble(noise: &mut Noise) -> String {
     ])
     .collect();
     words[noise.below(words.len())].clone()
+}
+
+/// Documents that cross the gap, as files and as texts: what uploads are made of.
+fn documents() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/batch/valid");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read(path).unwrap();
+        let hex = path.extension().is_some_and(|kind| kind == "hex");
+        if hex { hex::decode(text.trim_ascii()).unwrap() } else { text }
+    };
+    paths.iter().map(read).collect()
+}
+
+/// An upload near a valid one: a few bytes are others, or it ends early.
+fn damaged(noise: &mut Noise, documents: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = documents[noise.below(documents.len())].clone();
+    for _ in 0..noise.below(4) {
+        let place = noise.below(bytes.len());
+        bytes[place] = noise.bytes(1)[0];
+    }
+    if noise.below(4) == 0 {
+        bytes.truncate(noise.below(bytes.len()));
+    }
+    bytes
 }
 
 /// A body near a valid one: one field is another, gone, twice or new; or the text is cut, doubled or noise.
@@ -195,13 +222,15 @@ fn whatever_a_body_says_the_answer_has_the_one_shape_and_the_books_balance() {
         let field = Field::open(stage).await;
         let mut noise = Noise(setting("AIRLOCK_HOSTILE_SEED", 1));
         let rounds = setting("AIRLOCK_HOSTILE_ROUNDS", 40);
+        let documents = documents();
         let (before, mut taken) = (field.postings().await, 0);
         for route in ROUTES.iter().filter(|route| ["post", "put", "patch"].contains(&route.method)) {
             let asker = somebody(&field.askers, route);
             for round in 0..rounds {
                 let ask = &route.asks[noise.below(route.asks.len())];
                 let (url, body) = field.filled(ask);
-                let body = mutated(&mut noise, &body);
+                let upload = body == "{}" && noise.below(4) > 0;
+                let body = if upload { damaged(&mut noise, &documents) } else { mutated(&mut noise, &body) };
                 let kind = match noise.below(12) {
                     0 => "text/plain",
                     1 => "multipart/form-data; boundary=x",

@@ -10,7 +10,7 @@ use airlock_coordinator::db::random_id;
 use airlock_coordinator::pairing::CoordinatorKey;
 use airlock_shared::batch::Kind;
 use airlock_shared::document;
-use airlock_shared::envelope::{Bundle, SignedBatch};
+use airlock_shared::envelope::{Bundle, Introduction, SignedBatch};
 use airlock_shared::{Address, Digest, Network};
 use std::path::Path;
 
@@ -31,7 +31,17 @@ fn digest() -> Digest {
 /// Makes them; answers their ids by name.
 pub async fn make(app: &App, partner: &str) -> Vec<(&'static str, String)> {
     let home = tempfile::tempdir().unwrap();
-    let signer = CoordinatorKey::open(home.path()).unwrap().identity();
+    // The first has the identity of its introduction; later ones cannot, as nobody has it twice.
+    let introduced = read::<Introduction>("introduction-of-a-signer.hex").identity;
+    let known: Option<String> = sqlx::query_scalar("select name from signers where identity = $1")
+        .bind(introduced.to_string())
+        .fetch_optional(&mut *app.db.reader().await.unwrap())
+        .await
+        .unwrap();
+    let signer = match known {
+        None => introduced,
+        Some(_) => CoordinatorKey::open(home.path()).unwrap().identity(),
+    };
     let (id, bundle) = (random_id().unwrap(), random_id().unwrap());
     let content = read::<SignedBatch>("signed-batch.hex").envelope.content;
     let network = Network::EVM_DEV;

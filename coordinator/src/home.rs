@@ -95,11 +95,12 @@ fn make(home: &Path, path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
     let text = Zeroizing::new(format!("{}\n", hex::encode(*bytes)));
     // Written beside and linked into place: nobody ever reads half a secret, and the first to finish wins.
     let draft = path.with_extension(format!("{}.new", crate::db::random_id()?));
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::hard_link(&draft, path)
-    });
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::hard_link(&draft, path)
+        });
     // The draft is ours alone; if it cannot be removed, the next start is refused nothing by it.
     let _ = fs::remove_file(&draft);
     match written {

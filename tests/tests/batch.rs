@@ -203,7 +203,7 @@ impl Scene {
         people::person(&app.writer, "house", "olga", &access::Role::ALL.into_iter().collect()).await.unwrap();
         let user = people::user(&app.writer, &partner, "ann").await.unwrap().id;
         let approver = SigningKey::from_bytes(&[11; 32]);
-        let mut scene =
+        let scene =
             Self { devnet, app, signer, approver, partner, user, tron_usdt, evm_usdt, config, _dir: dir };
         scene.pair().await;
         scene.fund(Network::TRON_DEV, "TRX", "5000000000").await;
@@ -258,10 +258,6 @@ impl Scene {
             let known = pairing::import_wallets(&self.app, wallets.as_bytes(), &Reach::All, &by);
             assert_eq!(known.await.unwrap().len(), 2);
         }
-    }
-
-    fn policy(&self) -> SignedPolicy {
-        self.policy_of(&self.signer)
     }
 
     fn policy_of(&self, signer: &Signer) -> SignedPolicy {

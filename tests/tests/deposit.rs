@@ -62,8 +62,16 @@ impl Scene {
         for (network, account) in [(Network::TRON_DEV, 24), (Network::EVM_DEV, 16)] {
             address::import(&app, export(network, account), &By::command_line()).await.unwrap();
         }
-        let tron = address::give(&app, Network::TRON_DEV, &user, &By::command_line()).await.unwrap().address.to_string();
-        let evm = address::give(&app, Network::EVM_DEV, &user, &By::command_line()).await.unwrap().address.to_string();
+        let tron = address::give(&app, Network::TRON_DEV, &user, &By::command_line())
+            .await
+            .unwrap()
+            .address
+            .to_string();
+        let evm = address::give(&app, Network::EVM_DEV, &user, &By::command_line())
+            .await
+            .unwrap()
+            .address
+            .to_string();
         let scene = Self {
             devnet,
             app,
@@ -102,8 +110,14 @@ impl Scene {
     }
 
     async fn deposits_if(&self, wanted: impl Fn(&store::DepositRow) -> bool) -> Vec<String> {
-        let mut rows =
-            store::newest_before(&mut self.app.db.reader().await.unwrap(), Some(&self.user), (i64::MAX, ""), 100).await.unwrap();
+        let mut rows = store::newest_before(
+            &mut self.app.db.reader().await.unwrap(),
+            Some(&self.user),
+            (i64::MAX, ""),
+            100,
+        )
+        .await
+        .unwrap();
         rows.retain(wanted);
         rows.sort_by_key(|row| (row.height, row.transfer.tx_id, row.transfer.ordinal));
         rows.iter().map(|row| format!("{} {} {}", row.asset, row.transfer.amount, row.state)).collect()
@@ -132,7 +146,14 @@ impl Scene {
     }
 
     async fn heights_credited_on(&self, network: Network) -> Vec<u64> {
-        let rows = store::newest_before(&mut self.app.db.reader().await.unwrap(), Some(&self.user), (i64::MAX, ""), 100).await.unwrap();
+        let rows = store::newest_before(
+            &mut self.app.db.reader().await.unwrap(),
+            Some(&self.user),
+            (i64::MAX, ""),
+            100,
+        )
+        .await
+        .unwrap();
         let credited =
             rows.iter().filter(|row| row.transfer.to.network() == network && row.state.name() == "credited");
         credited.map(|row| row.height).collect()
@@ -362,7 +383,8 @@ fn a_deposit_that_the_first_provider_hides_is_disputed_and_credited_when_the_lie
             }
             let stopped = scene.cursor(network).await;
             let alerts =
-                airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10).await;
+                airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10)
+                    .await;
             let disputed: Vec<_> =
                 alerts.unwrap().into_iter().filter(|alert| alert.kind == "chain.disputed").collect();
             assert_eq!(disputed.len(), round);
@@ -523,7 +545,9 @@ fn a_final_block_that_changes_halts_the_network_and_nothing_is_credited() {
                 "{halted:?}"
             );
         }
-        let alerts = airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10).await;
+        let alerts =
+            airlock_coordinator::alerts::open_of(&mut scene.app.db.reader().await.unwrap(), "", None, 10)
+                .await;
         let alerts: Vec<_> = alerts.unwrap().into_iter().map(|alert| (alert.kind, alert.subject)).collect();
         assert_eq!(alerts, [("chain.halted".to_owned(), Network::EVM_DEV.to_string())]);
         assert_eq!(scene.usdt().await, 0);
@@ -579,8 +603,9 @@ fn a_hundred_requests_at_once_get_one_address() {
         let mut requests = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let (app, user) = (scene.app.clone(), user.clone());
-            requests
-                .spawn(async move { address::give(&app, Network::TRON_DEV, &user, &By::command_line()).await.unwrap().address });
+            requests.spawn(async move {
+                address::give(&app, Network::TRON_DEV, &user, &By::command_line()).await.unwrap().address
+            });
         }
         let given = requests.join_all().await;
         assert!(given.iter().all(|address| *address == given[0]));

@@ -194,12 +194,7 @@ pub async fn give(app: &App, network: Network, user: &str, by: &By) -> Result<Ad
 /// The label of a user's only address for now; more than one per user is what labels are for.
 const LABEL: &str = "";
 
-async fn give_in(
-    unit: &mut Unit,
-    network: Network,
-    user: &str,
-    by: &By,
-) -> Result<AddressRow, AddressError> {
+async fn give_in(unit: &mut Unit, network: Network, user: &str, by: &By) -> Result<AddressRow, AddressError> {
     let now = unit.now();
     let db: &mut Db = unit.db();
     if let Some(known) = store::address_of_user(db, network, user, LABEL).await? {

@@ -22,11 +22,7 @@ use airlock_shared::{Address, Digest, Network};
 use serde_json::{Value, json};
 
 /// Takes a range for its network. The same one again changes nothing.
-pub async fn import(
-    app: &App,
-    bytes: &[u8],
-    by: &By,
-) -> Result<Attestation, AddressError> {
+pub async fn import(app: &App, bytes: &[u8], by: &By) -> Result<Attestation, AddressError> {
     let attestation: Attestation =
         document::read(bytes).map_err(|error| AddressError::Attestation(error.to_string()))?;
     let network = attestation.range.network;

@@ -6,7 +6,7 @@ use super::store::{self, Quote, Version};
 use super::{Charge, FeeError, QUOTE_LIFETIME_MS, Schedule};
 use crate::api::auth::user_named;
 use crate::api::texts::{Amount, AssetName, Moment, NetworkName};
-use crate::api::{ApiError, Body, moment, Code};
+use crate::api::{ApiError, Body, Code, moment};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::db::random_id;

@@ -82,12 +82,7 @@ pub fn check(
 }
 
 /// Books an opening: reserve debit, capital credit. `reference` makes it unique.
-pub async fn open(
-    unit: &mut Unit,
-    opening: &Opening,
-    reference: &str,
-    by: &By,
-) -> Result<(), LedgerError> {
+pub async fn open(unit: &mut Unit, opening: &Opening, reference: &str, by: &By) -> Result<(), LedgerError> {
     let posting = Posting::new("opening_capital", reference).base(
         Account::reserve(opening.wallet, &opening.asset),
         Account::Capital(opening.asset.clone()),

@@ -242,9 +242,8 @@ pub async fn live_tx_ids(
              where a.state in ('built', 'exported', 'signed', 'sent', 'included', 'final') and a.tx_id is not null",
         )
         .await?;
-    let shown = |network: &str, tx_id: &str| {
-        Some(TxId::parse(tx_id)?.shown_on(network.parse::<Network>().ok()?))
-    };
+    let shown =
+        |network: &str, tx_id: &str| Some(TxId::parse(tx_id)?.shown_on(network.parse::<Network>().ok()?));
     Ok(found
         .into_iter()
         .map(|(id, network, tx_id)| {

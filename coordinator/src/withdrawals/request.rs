@@ -11,10 +11,10 @@ use crate::audit::{self, Action, By};
 use crate::config::Config;
 use crate::db::random_id;
 use crate::deposits;
-use crate::{fees, freeze};
 use crate::ledger::store::is_own_wallet;
 use crate::ledger::{AssetCode, Hold, LedgerError, Unit};
 use crate::pairing;
+use crate::{fees, freeze};
 use airlock_shared::{
     Address, AddressError, AmountError, BaseUnits, Family, MinorUnits, Network, UncheckedAddress,
 };
@@ -255,7 +255,8 @@ pub async fn request(unit: &mut Unit, asks: &Requester, terms: Terms) -> Result<
     };
     store::insert(unit.db(), &row).await?;
     let now = unit.now();
-    let step = Step { from: "", to: State::Pending.name(), event: "request", who: &asks.by.who, why: "requested" };
+    let step =
+        Step { from: "", to: State::Pending.name(), event: "request", who: &asks.by.who, why: "requested" };
     store::insert_transition(unit.db(), &row.id, &step, now).await?;
     let after = json!({
         "state": row.state.name(), "user": row.user, "network": row.network, "asset": row.asset,

@@ -70,7 +70,7 @@ impl Story<'_> {
 
     /// A payment, through either door of the writer.
     async fn pay(&self, number: usize, posting: Posting) -> Result<(), LedgerError> {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             return self.post(posting).await;
         }
         match self.stage.app.writer.submit(Order::new(posting)).await {

@@ -1,6 +1,6 @@
 //! Figures for Prometheus: `GET /metrics`, to the networks in `metrics.allow` only.
 //!
-//! The rim reports each answer with [`answered`]; capabilities count with `metrics::counter!`; what lies in the database or in
+//! The rim reports each answer with `answered`; capabilities count with `metrics::counter!`; what lies in the database or in
 //! queues is read when the page is asked for. `docs/runbook.md` lists every name, and a test compares. What must stay true:
 //! no label holds anything that a caller chose (routes are templates, unknown ones are `none`), a secret, or an id of money
 //! or people, so the number of series is bounded by the program and its settings.

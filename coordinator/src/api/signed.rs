@@ -1,7 +1,7 @@
 //! Signed requests: the credential of partners' systems, verified before any handler sees the body (P4, case 85).
 //!
-//! `mod.rs` puts [`check`] around every route. A request with the scheme `Airlock-HMAC-SHA256` is verified over its method,
-//! path, query, timestamp, nonce, body and idempotency key, and enters as [`Caller::Key`]; all others pass untouched. What must stay true: nothing is taken twice
+//! `mod.rs` puts `check` around every route. A request with the scheme `Airlock-HMAC-SHA256` is verified over its method,
+//! path, query, timestamp, nonce, body and idempotency key, and enters as `Caller::Key`; all others pass untouched. What must stay true: nothing is taken twice
 //! by a process; a header that could be read in two ways is refused; no comparison with a secret depends on where it
 //! differs; before the signature is good, an answer tells nothing of a key but that something is wrong.
 //!

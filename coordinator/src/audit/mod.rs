@@ -3,7 +3,7 @@
 //! ```text
 //! audit::record(unit, &by, Action::WithdrawalApprove, &id, json!({ "state": "pending" }), json!({ "state": "queued" })).await?;
 //! ```
-//! Capabilities call [`record`] inside the writer's commit, [`read`] before a sensitive answer leaves, [`refused`] after
+//! Capabilities call [`record`] inside the writer's commit, [`read`] before a sensitive answer leaves, `refused` after
 //! a refusal; an `Order` carries a [`Row`]. [`By`] is an extractor. Files: `action` (the closed list), `store` (SQL),
 //! `chain` (digests), `link` (the worker that chains the rows off the hot path), `verify`, `export`, `http`.
 //! What must stay true: no secret, credential, token or password hash in `before` or `after`; numbers have no gap.

@@ -258,7 +258,7 @@ fn differences(path: &mut Vec<String>, table: &toml::Table, whole: &toml::Table,
     }
     // The native coin is spelled as a token without a contract.
     let left_out = [("network.native", "contract"), ("network.token", "withdrawal")];
-    let absent = |key: &&&str| !table.contains_key(**key) && !left_out.contains(&(here, key));
+    let absent = |key: &&&str| !table.contains_key(**key) && !left_out.contains(&(here.as_str(), **key));
     for key in known.iter().filter(absent) {
         found.push(format!("read, not in the example: {here}.{key}"));
     }

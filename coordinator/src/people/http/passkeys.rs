@@ -20,7 +20,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(options)).routes(routes!(register, list)).routes(routes!(remove))
 }
 
-/// What `PublicKeyCredential.parseCreationOptionsFromJSON` takes: a challenge good for five minutes, once, in this session.
+/// Options for registering a passkey: a challenge good for five minutes, once, in this session.
 #[utoipa::path(
     post, path = "/v1/me/passkeys/options", tag = "sessions",
     responses((status = 200, description = "`PublicKeyCredentialCreationOptionsJSON`.", body = Object)),

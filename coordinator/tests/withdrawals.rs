@@ -218,10 +218,8 @@ fn lists_are_paged_and_filtered() {
         assert_eq!(seen.len(), 5);
         let count = |answer: stage::Answer| answer.1["withdrawals"].as_array().unwrap().len();
         assert_eq!(count(served.get(&served.bob, "/v1/withdrawals").await), 0);
-        assert_eq!(
-            count(served.get(&served.bob, &format!("/v1/withdrawals?user={}", served.ann.id)).await),
-            0
-        );
+        let foreign = format!("/v1/withdrawals?user={}", served.ann.id);
+        assert_eq!(served.get(&served.bob, &foreign).await.0, 404, "a foreign user is a missing one");
         assert_eq!(count(served.get(&served.partner, "/v1/withdrawals?state=pending").await), 5);
         assert_eq!(count(served.get(&served.operator, "/v1/withdrawals?state=queued").await), 0);
     });
@@ -284,8 +282,8 @@ fn nothing_is_paid_to_our_own_wallets_and_deposit_addresses_on_any_network() {
             .commit(move |unit| {
                 Box::pin(async move {
                     for (sql, at, user) in [
-                        ("insert into signers (identity, fingerprint, name, introduction, state, paired_by, made_at, \
-                          changed_at) values ('s', $1, $2, '', 'active', '', 1, 1)", "f", "n"),
+                        ("insert into signers (identity, partner_id, fingerprint, name, introduction, state, paired_by, \
+                          made_at, changed_at) values ('s', 'house', $1, $2, '', 'active', '', 1, 1)", "f", "n"),
                         ("insert into wallets (network, address, role, wallet_index, signer, imported_by, made_at) \
                           values ('eip155:31337', $1, 'cold', 0, 's', $2, 1)", wallet.as_str(), ""),
                         ("insert into deposit_addresses (number, network, address, user_id, label, xpub, path, \

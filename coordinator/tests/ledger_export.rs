@@ -17,7 +17,7 @@ fn order(number: u64) -> Order {
     let user = |number: u64| Account::available(&format!("user{}", number % 50), &usdt);
     let posting =
         Posting::new("transfer", format!("t{number}")).minor(user(number), user(number + 1), minor(1));
-    Order::new(posting)
+    Order::new(posting.note(format!("invoice {number}")))
 }
 
 /// Reads a whole export as an auditor does.
@@ -61,6 +61,14 @@ fn an_export_is_one_still_picture_although_postings_go_on() {
             assert_eq!(summary.faults, vec![], "picture {picture}");
             let transfers = lines.iter().filter(|line| matches!(line, Line::Transfer(_))).count();
             assert_eq!(summary.counts.transfers, transfers as u64);
+            let noted = |line: &Line| match line {
+                Line::Transfer(transfer) if transfer.kind == "transfer" => {
+                    transfer.note == Some(transfer.reference.replace('t', "invoice "))
+                }
+                Line::Transfer(transfer) => transfer.note.is_none(),
+                _ => true,
+            };
+            assert!(lines.iter().all(noted), "a transfer without its own words");
             seen.push(transfers);
         }
         done.store(true, Ordering::SeqCst);

@@ -273,8 +273,7 @@ fn capabilities_of_the_coordinator_know_only_whom_they_may() {
 fn only_the_files_beside_a_table_name_it() {
     // What a capability without a store of its own keeps is named in its one file; the ledger's proof and the list of
     // attempts read their own capability's tables.
-    const ALSO: &[&str] =
-        &["ledger/verify.rs", "withdrawals/attempts.rs", "api/idempotency.rs", "alerts/mod.rs", "outbox.rs"];
+    const ALSO: &[&str] = &["ledger/verify.rs", "withdrawals/attempts.rs", "alerts/mod.rs", "outbox.rs"];
     let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let tables: Vec<String> =
         files("coordinator/migrations", ".sql").iter().flat_map(|path| tables_of(path)).collect();

@@ -6,10 +6,9 @@
 
 use super::{ApiError, Code, json_bytes, parse};
 use crate::app::App;
-use crate::clock::UnixMillis;
-use crate::db::Db;
 use crate::ledger::order::AnswerBody;
-use crate::ledger::{Answer, LedgerError, OnceRow, Unit};
+use crate::ledger::store::{self, OnceLine};
+use crate::ledger::{Answer, OnceRow, Unit};
 use crate::people::Caller;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
@@ -75,10 +74,10 @@ impl Ticket {
 /// The answer that this very request got before, if any; a handler that must refuse without entering the writer asks here first.
 pub async fn before(app: &App, caller: &Caller, ticket: &Ticket) -> Result<Option<Response>, ApiError> {
     let mut db = app.db.reader().await?;
-    match find(&mut db, &caller.idempotency_owner(), &ticket.key).await? {
+    match store::once(&mut db, &caller.idempotency_owner(), &ticket.key).await? {
         None => Ok(None),
-        Some((digest, _)) if digest != ticket.digest => Err(other_request()),
-        Some((_, Stored { status, body })) => answered(Answer { status, body }).map(Some),
+        Some(stored) if stored.request_digest != ticket.digest => Err(other_request()),
+        Some(stored) => answered(stored.answer).map(Some),
     }
 }
 
@@ -86,12 +85,6 @@ pub async fn before(app: &App, caller: &Caller, ticket: &Ticket) -> Result<Optio
 pub fn answered(answer: Answer) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
     Ok((status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
-}
-
-/// An answer that was given before, or is given now.
-struct Stored {
-    status: u16,
-    body: String,
 }
 
 /// Runs `work` in the writer's commit unless this caller's key was used before, and answers `status` with its result
@@ -108,62 +101,25 @@ where
     T: Serialize + Send + 'static,
 {
     let owner = caller.idempotency_owner();
-    let stored = app
-        .writer
-        .commit(move |unit| {
-            Box::pin(async move {
-                if let Some((digest, stored)) = find(unit.db(), &owner, &ticket.key).await? {
-                    return if digest == ticket.digest { Ok(stored) } else { Err(other_request()) };
-                }
-                let body = serde_json::to_string(&work(unit).await?).map_err(ApiError::internal)?;
-                let stored = Stored { status: status.as_u16(), body };
-                let now = unit.now();
-                insert(unit.db(), &owner, &ticket, &stored, now).await?;
-                Ok::<_, ApiError>(stored)
-            })
+    let answer = app.writer.commit(move |unit| {
+        Box::pin(async move {
+            if let Some(stored) = store::once(unit.db(), &owner, &ticket.key).await? {
+                let same = stored.request_digest == ticket.digest;
+                return if same { Ok(stored.answer) } else { Err(other_request()) };
+            }
+            let body = serde_json::to_string(&work(unit).await?).map_err(ApiError::internal)?;
+            let (key, request_digest) = (ticket.key.as_str(), ticket.digest.as_str());
+            let status = status.as_u16();
+            let now = unit.now();
+            let row = OnceLine { owner: &owner, key, request_digest, status, body: &body };
+            store::insert_once(unit.db(), &row, now).await?;
+            Ok::<_, ApiError>(Answer { status, body })
         })
-        .await?;
-    let status = StatusCode::from_u16(stored.status).map_err(ApiError::internal)?;
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], stored.body).into_response())
+    });
+    answered(answer.await?)
 }
 
 /// The same key, another request.
 pub fn other_request() -> ApiError {
     ApiError::new(Code::IdempotencyKeyReused, "")
-}
-
-async fn find(db: &mut Db, owner: &str, key: &str) -> Result<Option<(String, Stored)>, LedgerError> {
-    let row: Option<(String, i64, String)> = sqlx::query_as(
-        "select request_digest, status, body from idempotency_keys where owner = $1 and idempotency_key = $2",
-    )
-    .bind(owner)
-    .bind(key)
-    .fetch_optional(db)
-    .await?;
-    let Some((digest, status, body)) = row else { return Ok(None) };
-    let status = u16::try_from(status)
-        .map_err(|_| LedgerError::Corrupt { what: format!("stored status {status}") })?;
-    Ok(Some((digest, Stored { status, body })))
-}
-
-async fn insert(
-    db: &mut Db,
-    owner: &str,
-    ticket: &Ticket,
-    stored: &Stored,
-    now: UnixMillis,
-) -> Result<(), LedgerError> {
-    sqlx::query(
-        "insert into idempotency_keys (owner, idempotency_key, request_digest, status, body, made_at) \
-         values ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(owner)
-    .bind(&ticket.key)
-    .bind(&ticket.digest)
-    .bind(i64::from(stored.status))
-    .bind(&stored.body)
-    .bind(now)
-    .execute(db)
-    .await?;
-    Ok(())
 }

@@ -137,6 +137,7 @@ impl Units {
             kind: found.kind,
             reference: found.reference,
             made_at_ms: unsigned(found.made_at, "time")?,
+            note: found.note,
             entries: entries.into_iter().map(entry).collect::<Result<_, ExportError>>()?,
         })
     }

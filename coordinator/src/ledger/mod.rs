@@ -27,7 +27,6 @@ pub mod order;
 pub mod posting;
 pub mod reconcile;
 mod run;
-mod sets;
 mod standings;
 pub mod statement;
 pub mod store;

@@ -5,19 +5,21 @@
 //! exactly as it would be alone after those before it; one that is refused writes nothing; if a statement fails the
 //! whole run is undone and every order is tried alone under a savepoint, so only the one at fault is refused.
 
+mod store;
+
 use super::LedgerError;
 use super::account::Side;
 use super::order::{Answer, Order, OrderError, Receipt};
 use super::posting::{Amount, Posting};
-use super::sets::{self, EntryRow, OnceLine, TransferRow};
 use super::standings::Standings;
-use super::store;
+use super::store::{OnceLine, last_transfer, once};
 use super::unit::{Unit, check};
 use crate::audit;
 use crate::clock::UnixMillis;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use store::{EntryRow, TransferRow};
 
 /// An order whose answer is written out, ready to be tried more than once.
 pub(super) struct Ready {
@@ -114,7 +116,7 @@ impl Unit {
                 events.push((place, order.posting.kind, order.posting.reference.as_str()));
             }
         }
-        Ok(sets::posted(&mut self.db, self.dialect, &events).await?.into_iter().collect())
+        Ok(store::posted(&mut self.db, self.dialect, &events).await?.into_iter().collect())
     }
 
     /// The answers of orders whose key was used before this group, by place.
@@ -127,16 +129,11 @@ impl Unit {
             keys.extend(order.once.as_ref().map(|once| (place, once.owner.as_str(), once.key.as_str())));
         }
         let mut answers = HashMap::new();
-        for place in sets::used_keys(&mut self.db, self.dialect, &keys).await? {
-            let Some(once) = orders.get(place).and_then(|order| order.once.as_ref()) else { continue };
-            let Some(stored) = sets::stored_once(&mut self.db, &once.owner, &once.key).await? else {
-                continue;
-            };
-            let status = u16::try_from(stored.status)
-                .map_err(|_| LedgerError::Corrupt { what: format!("stored status {}", stored.status) })?;
-            let same = stored.request_digest == once.request_digest;
-            let answer = Answer { status, body: stored.body };
-            answers.insert(place, if same { Ok(answer) } else { Err(OrderError::OtherRequest) });
+        for place in store::used_keys(&mut self.db, self.dialect, &keys).await? {
+            let Some(once_row) = orders.get(place).and_then(|order| order.once.as_ref()) else { continue };
+            let Some(stored) = once(&mut self.db, &once_row.owner, &once_row.key).await? else { continue };
+            let same = stored.request_digest == once_row.request_digest;
+            answers.insert(place, if same { Ok(stored.answer) } else { Err(OrderError::OtherRequest) });
         }
         Ok(answers)
     }
@@ -160,7 +157,7 @@ impl Unit {
                 unknown.push((place, *account));
             }
         }
-        for (place, id) in sets::account_ids(&mut self.db, self.dialect, &unknown).await? {
+        for (place, id) in store::account_ids(&mut self.db, self.dialect, &unknown).await? {
             let Some((account, standing)) = standings.rows_mut().get_mut(place) else { continue };
             standing.id = Some(id);
             self.accounts.insert((*account).clone(), id);
@@ -169,7 +166,7 @@ impl Unit {
         for (place, (_, standing)) in standings.rows().iter().enumerate() {
             ids.extend(standing.id.map(|id| (place, id)));
         }
-        for (place, balance) in sets::balances(&mut self.db, self.dialect, &ids).await? {
+        for (place, balance) in store::balances(&mut self.db, self.dialect, &ids).await? {
             let Some((_, standing)) = standings.rows_mut().get_mut(place) else { continue };
             (standing.before, standing.now) = (balance, balance);
         }
@@ -206,7 +203,7 @@ impl Unit {
         self.write_transfers(&accepted, standings, &opened).await?;
         let records: Vec<OnceLine<'_>> = accepted.iter().filter_map(|order| once_line(order)).collect();
         let now = self.now();
-        sets::insert_once(&mut self.db, self.dialect, &records, now).await?;
+        store::insert_once(&mut self.db, self.dialect, &records, now).await?;
         let audited: Vec<&audit::Row> = accepted.iter().filter_map(|order| order.audit.as_ref()).collect();
         audit::write(&mut self.db, self.dialect, &audited, now).await
     }
@@ -225,11 +222,11 @@ impl Unit {
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
-        let last = sets::last_account(&mut self.db).await?;
+        let last = store::last_account(&mut self.db).await?;
         for (id, (place, ..)) in (last + 1..).zip(&mut rows) {
             *place = id;
         }
-        sets::insert_accounts(&mut self.db, self.dialect, &rows).await?;
+        store::insert_accounts(&mut self.db, self.dialect, &rows).await?;
         for (id, account, _) in &rows {
             self.remember(account, *id);
         }
@@ -248,7 +245,7 @@ impl Unit {
         }
         // Rows are locked in one order, whoever writes.
         deltas.sort_unstable();
-        sets::add_to_balances(&mut self.db, self.dialect, &deltas).await
+        store::add_to_balances(&mut self.db, self.dialect, &deltas).await
     }
 
     async fn write_transfers(
@@ -259,7 +256,7 @@ impl Unit {
     ) -> Result<(), LedgerError> {
         let mut last = match self.last_transfer {
             Some(last) => last,
-            None => store::last_transfer(&mut self.db).await?,
+            None => last_transfer(&mut self.db).await?,
         };
         let mut transfers = Vec::with_capacity(accepted.len());
         let mut entries = Vec::with_capacity(accepted.len() * 2);
@@ -285,8 +282,8 @@ impl Unit {
             }
         }
         let now = self.now();
-        sets::insert_transfers(&mut self.db, self.dialect, &transfers, now).await?;
-        sets::insert_entries(&mut self.db, self.dialect, &entries).await?;
+        store::insert_transfers(&mut self.db, self.dialect, &transfers, now).await?;
+        store::insert_entries(&mut self.db, self.dialect, &entries).await?;
         self.last_transfer = Some(last);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The ledger's SQL: accounts, transfers, entries, holds, the item sequence.
+//! The ledger's SQL: accounts, transfers, entries, holds, idempotency records, the item sequence.
 //!
 //! Only `ledger` names these tables. Functions take the open connection; those that write are called by
 //! `unit.rs` inside the writer's transaction, those that read serve anyone. One statement each.
@@ -6,6 +6,7 @@
 use super::LedgerError;
 use super::account::Account;
 use super::asset::{AssetCode, Assets};
+use super::order::Answer;
 use super::posting::Posting;
 use super::unit::{Entry, Hold};
 use crate::clock::UnixMillis;
@@ -164,7 +165,7 @@ pub(super) async fn last_transfer(db: &mut Db) -> Result<i64, LedgerError> {
 }
 
 /// Number and moment of the newest event; zeros before the first.
-pub(super) async fn newest_transfer(db: &mut Db) -> Result<(i64, UnixMillis), LedgerError> {
+pub(super) async fn newest_transfer(db: &mut Db) -> Result<(i64, UnixMillis), sqlx::Error> {
     let row = sqlx::query_as("select id, made_at from transfers order by id desc limit 1");
     Ok(row.fetch_optional(&mut *db).await?.unwrap_or_default())
 }
@@ -253,6 +254,62 @@ pub(super) async fn end_hold(
         .execute(&mut *db)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What is stored beside an idempotency key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredOnce {
+    /// Digest of the request that was carried out, lower-case hex.
+    pub request_digest: String,
+    /// What it was answered.
+    pub answer: Answer,
+}
+
+/// A new idempotency record's row.
+#[derive(Clone, Copy, Debug)]
+pub struct OnceLine<'a> {
+    /// Whose key.
+    pub owner: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// Digest of the whole request, lower-case hex.
+    pub request_digest: &'a str,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// The answer's JSON.
+    pub body: &'a str,
+}
+
+/// What is stored beside a key, if it was used.
+pub async fn once(db: &mut Db, owner: &str, key: &str) -> Result<Option<StoredOnce>, LedgerError> {
+    let row: Option<(String, i64, String)> = sqlx::query_as(
+        "select request_digest, status, body from idempotency_keys where owner = $1 and idempotency_key = $2",
+    )
+    .bind(owner)
+    .bind(key)
+    .fetch_optional(db)
+    .await?;
+    let Some((request_digest, status, body)) = row else { return Ok(None) };
+    let status = u16::try_from(status)
+        .map_err(|_| LedgerError::Corrupt { what: format!("stored status {status}") })?;
+    Ok(Some(StoredOnce { request_digest, answer: Answer { status, body } }))
+}
+
+/// Stores an answer beside its key, for ever.
+pub async fn insert_once(db: &mut Db, row: &OnceLine<'_>, now: UnixMillis) -> Result<(), LedgerError> {
+    sqlx::query(
+        "insert into idempotency_keys (owner, idempotency_key, request_digest, status, body, made_at) \
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(row.owner)
+    .bind(row.key)
+    .bind(row.request_digest)
+    .bind(i64::from(row.status))
+    .bind(row.body)
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn next_item(db: &mut Db) -> Result<(i64, i64), LedgerError> {
@@ -353,6 +410,8 @@ pub struct TransferLine {
     pub reference: String,
     /// When, Unix milliseconds.
     pub made_at: UnixMillis,
+    /// A person's words about it.
+    pub note: Option<String>,
 }
 
 /// An entry's row with its account's asset, for the export.
@@ -404,14 +463,14 @@ pub async fn accounts_after(db: &mut Db, id: i64, limit: i64) -> Result<Vec<Acco
 
 /// The next transfers above an id.
 pub async fn transfers_after(db: &mut Db, id: i64, limit: i64) -> Result<Vec<TransferLine>, LedgerError> {
-    let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
-        "select id, kind, reference, made_at from transfers where id > $1 order by id limit $2",
+    let rows: Vec<(i64, String, String, i64, Option<String>)> = sqlx::query_as(
+        "select id, kind, reference, made_at, note from transfers where id > $1 order by id limit $2",
     )
     .bind(id)
     .bind(limit)
     .fetch_all(db)
     .await?;
-    let read = |(id, kind, reference, made_at)| TransferLine { id, kind, reference, made_at };
+    let read = |(id, kind, reference, made_at, note)| TransferLine { id, kind, reference, made_at, note };
     Ok(rows.into_iter().map(read).collect())
 }
 

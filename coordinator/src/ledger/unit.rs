@@ -11,6 +11,7 @@ use super::asset::{AssetCode, Assets};
 use super::posting::{Amount, Move, Posting};
 use super::standings;
 use super::store::{self, AccountRow};
+use super::writer::not_before;
 use crate::clock::UnixMillis;
 use crate::db::{self, Db, Dialect};
 use airlock_shared::{BaseUnits, ItemId, MinorUnits, Scale};
@@ -203,7 +204,11 @@ impl Unit {
     /// Undoes everything that was done in this transaction and begins it anew.
     pub(super) async fn begin_again(&mut self) -> Result<(), sqlx::Error> {
         self.forget();
-        db::begin_again(&mut self.db, self.dialect).await
+        db::begin_again(&mut self.db, self.dialect).await?;
+        // The lock was free for a moment: another coordinator may have posted later events than this group's moment.
+        let (last, made_at) = store::newest_transfer(&mut self.db).await?;
+        (self.last_transfer, self.now) = (Some(last), not_before(self.now, made_at));
+        Ok(())
     }
 
     /// What an undone command opened or counted does not exist any more.

@@ -2,7 +2,8 @@
 //!
 //! Called by `GET /v1/ledger/trial-balance`, by `airlock-coordinator ledger verify` and by tests after every
 //! story. What must be true: per asset, debits equal credits; each account's balance is the sum of its
-//! entries; an exact account's base units are the sum of its entries' base units.
+//! entries; an exact account's base units are the sum of its entries' base units; what a user has held is the sum of
+//! their open holds.
 
 use super::LedgerError;
 use super::asset::AssetCode;
@@ -76,6 +77,7 @@ pub async fn verify(db: &mut Db) -> Result<Verified, LedgerError> {
     let replayed = replay(db, &mut verified).await?;
     compare(db, &replayed, &mut verified).await?;
     unbalanced_transfers(db, &mut verified).await?;
+    uneven_holds(db, &mut verified).await?;
     for total in trial_balance(db).await? {
         if total.difference_minor() != 0 {
             verified.faults.push(format!(
@@ -164,6 +166,22 @@ async fn unbalanced_transfers(db: &mut Db, verified: &mut Verified) -> Result<()
     .await?;
     for (transfer, asset) in rows {
         verified.faults.push(format!("transfer {transfer} does not balance in {asset}"));
+    }
+    Ok(())
+}
+
+/// Held money without its hold would stay bound for ever; a hold without its money could not be settled.
+async fn uneven_holds(db: &mut Db, verified: &mut Verified) -> Result<(), LedgerError> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "select a.id, a.balance_minor, cast(coalesce(h.held, 0) as bigint) from accounts a left join \
+         (select owner, asset, sum(amount_minor) as held from holds where state = 'held' group by owner, asset) h \
+         on h.owner = a.owner and h.asset = a.asset \
+         where a.kind = 'user_held' and a.balance_minor <> coalesce(h.held, 0) order by a.id limit 100",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for (id, balance, held) in rows {
+        verified.faults.push(format!("account {id} (user_held): balance {balance}, open holds {held}"));
     }
     Ok(())
 }

@@ -154,8 +154,13 @@ where
                 Committed::Unknown => Err(LedgerError::CommitFailed.into()),
             });
         })),
-        Err(error) => Err(Box::new(move |_| {
-            let _ = sender.send(Err(error));
+        // A refusal may rest on what a neighbour did in the same group ("posted before"): it holds only if that stands.
+        Err(error) => Err(Box::new(move |committed| {
+            let _ = sender.send(Err(match committed {
+                Committed::Yes => error,
+                Committed::RolledBack => LedgerError::Unavailable.into(),
+                Committed::Unknown => LedgerError::CommitFailed.into(),
+            }));
         })),
     }
 }
@@ -251,7 +256,7 @@ impl Task {
 const CLOCK_BEHIND_MAX_MS: i64 = 10 * 60 * 1_000;
 
 /// Events are numbered in the order of their moments, also across restarts and coordinators: histories rely on it.
-fn not_before(now: UnixMillis, newest: UnixMillis) -> UnixMillis {
+pub(super) fn not_before(now: UnixMillis, newest: UnixMillis) -> UnixMillis {
     if newest.saturating_sub(now) <= CLOCK_BEHIND_MAX_MS { now.max(newest) } else { now }
 }
 
@@ -317,5 +322,27 @@ async fn run_one(command: Closure, unit: &mut Unit, answers: &mut Vec<Answer>) -
         }
         // The panic was reported by the panic hook; the caller sees that nothing was changed.
         Err(_) => unit.undo().await,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn told(committed: Committed) -> LedgerError {
+        let (sender, mut answer) = oneshot::channel::<Result<(), LedgerError>>();
+        let refused = LedgerError::Repeated { kind: "deposit", reference: "d1".to_owned() };
+        match answer_later(Err(refused), sender) {
+            Ok(answer) | Err(answer) => answer(committed),
+        }
+        answer.try_recv().unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn a_refusal_that_rests_on_a_neighbour_is_told_only_if_the_neighbour_stands() {
+        assert!(matches!(told(Committed::Yes), LedgerError::Repeated { .. }));
+        assert!(matches!(told(Committed::RolledBack), LedgerError::Unavailable));
+        assert!(matches!(told(Committed::Unknown), LedgerError::CommitFailed));
     }
 }

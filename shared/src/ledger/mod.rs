@@ -150,6 +150,9 @@ pub struct Transfer {
     pub reference: String,
     /// When, Unix milliseconds.
     pub made_at_ms: u64,
+    /// A person's words about it: a transfer's note, an adjustment's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Its entries in their order; debits equal credits per asset.
     pub entries: Vec<Entry>,
 }

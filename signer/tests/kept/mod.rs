@@ -148,7 +148,7 @@ pub fn lines(kept: &Kept) -> Vec<Line> {
     };
     let transfer = |id, kind: &str, reference: &str, entries| {
         let (kind, reference) = (kind.to_owned(), reference.to_owned());
-        Line::Transfer(Transfer { id, kind, reference, made_at_ms: NOW * 1_000, entries })
+        Line::Transfer(Transfer { id, kind, reference, made_at_ms: NOW * 1_000, note: None, entries })
     };
     let capital =
         vec![entry(2, Side::Debit, "1000", Some(1_000_000_000)), entry(1, Side::Credit, "1000", None)];

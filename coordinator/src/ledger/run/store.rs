@@ -1,22 +1,15 @@
-//! The ledger's SQL over many rows at once: what `store.rs` says for one row, said for a run of orders.
+//! The ledger's SQL over many rows at once: what `ledger/store.rs` says for one row, said for a run of orders.
 //!
 //! Called by `run.rs` inside the writer's transaction. Look-ups are scalar subqueries on a unique index, row by row:
 //! a join leaves the choice to the planner, which on PostgreSQL reads a whole partner's keys when statistics are
 //! thin. What must stay true: one statement each, values bound, every insert's row count compared by the caller.
 
-use super::LedgerError;
-use super::account::Account;
 use crate::clock::UnixMillis;
 use crate::db::rows::{Cell, Kind, Rows};
 use crate::db::{Db, Dialect};
-
-/// What is stored beside an idempotency key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct StoredOnce {
-    pub(super) request_digest: String,
-    pub(super) status: i64,
-    pub(super) body: String,
-}
+use crate::ledger::LedgerError;
+use crate::ledger::account::Account;
+use crate::ledger::store::OnceLine;
 
 /// A new transfer's row.
 pub(super) struct TransferRow<'a> {
@@ -36,15 +29,6 @@ pub(super) struct EntryRow {
     pub(super) amount_minor: i64,
 }
 
-/// A new idempotency record's row.
-pub(super) struct OnceLine<'a> {
-    pub(super) owner: &'a str,
-    pub(super) key: &'a str,
-    pub(super) request_digest: &'a str,
-    pub(super) status: u16,
-    pub(super) body: &'a str,
-}
-
 /// Which of these (owner, key) pairs are stored: their places in the list.
 pub(super) async fn used_keys(
     db: &mut Db,
@@ -60,22 +44,6 @@ pub(super) async fn used_keys(
                where k.owner = v.owner and k.idempotency_key = v.idempotency_key) as made_at from {rows}) as f \
                where made_at is not null";
     places(rows, db, sql).await
-}
-
-/// What is stored beside a key.
-pub(super) async fn stored_once(
-    db: &mut Db,
-    owner: &str,
-    key: &str,
-) -> Result<Option<StoredOnce>, LedgerError> {
-    let row: Option<(String, i64, String)> = sqlx::query_as(
-        "select request_digest, status, body from idempotency_keys where owner = $1 and idempotency_key = $2",
-    )
-    .bind(owner)
-    .bind(key)
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|(request_digest, status, body)| StoredOnce { request_digest, status, body }))
 }
 
 /// Which of these (kind, reference) pairs were posted before: their places in the list.

@@ -236,6 +236,42 @@ fn a_partners_people_adjust_their_own_users_against_their_own_account_only() {
 }
 
 #[test]
+fn what_comes_from_the_houses_accounts_is_not_decided_by_those_who_gain_by_it() {
+    on_each_database(async |stage: Stage| {
+        let served = served(stage).await;
+        let approver = served.person(&served.partner.id, "petra", &[Role::Approver]).await;
+        let (_, made) = served.post(&served.operator, "/v1/adjustments", credit(&served.ann.id, "25")).await;
+        let path = format!("/v1/adjustments/{}", made["id"].as_str().unwrap());
+        for decision in ["approve", "reject"] {
+            let (status, refused) = served.post(&approver, &format!("{path}/{decision}"), json!({})).await;
+            assert_eq!((status, &refused["error"]["code"]), (403, &json!("forbidden")), "{refused}");
+        }
+        assert_eq!(served.get(&served.operator, &path).await.1["state"], "proposed");
+        assert_eq!(served.stage.balance(&served.ann.id, "USDT").await.0, USER_FUNDS);
+    });
+}
+
+#[test]
+fn an_adjustment_decided_by_many_at_once_is_booked_once() {
+    on_each_database(async |stage: Stage| {
+        let served = served(stage).await;
+        let (_, made) = served.post(&served.operator, "/v1/adjustments", credit(&served.ann.id, "25")).await;
+        let path = format!("/v1/adjustments/{}", made["id"].as_str().unwrap());
+        let decide = |number: usize| {
+            let (served, path) = (&served, &path);
+            let decision = if number % 2 == 0 { "approve" } else { "reject" };
+            async move { served.post(&served.second_operator, &format!("{path}/{decision}"), json!({})).await.0 }
+        };
+        let answers = futures::future::join_all((0..20).map(decide)).await;
+        assert_eq!(answers.iter().filter(|status| **status == 200).count(), 10, "{answers:?}");
+        let state = served.get(&served.operator, &path).await.1["state"].clone();
+        let booked = if state == "approved" { 25_000_000 } else { 0 };
+        assert_eq!(served.stage.balance(&served.ann.id, "USDT").await.0, USER_FUNDS + booked);
+        served.stage.prove().await;
+    });
+}
+
+#[test]
 fn an_adjustment_without_a_reason_an_amount_or_a_subject_is_refused() {
     on_each_database(async |stage: Stage| {
         let served = served(stage).await;

@@ -4,7 +4,7 @@
 //! may only move between its users and its own account.
 
 use super::store::{self, Adjustment, State as Stands};
-use super::{AdjustmentError, Against, Direction, Proposal};
+use super::{AdjustmentError, Against, Direction, Proposal, is_the_houses};
 use crate::api::auth::user_named;
 use crate::api::page::{self, Cursor, Limit};
 use crate::api::texts::{Amount, AssetName, Moment};
@@ -106,7 +106,7 @@ async fn propose(
 
 async fn read(app: &App, reach: &Reach, wanted: AdjustmentWanted) -> Result<Proposal, ApiError> {
     let AdjustmentWanted { user, partner, asset, amount, direction, against, reason } = wanted;
-    if *reach != Reach::All && against != Against::Partner {
+    if *reach != Reach::All && is_the_houses(against) {
         return Err(ApiError::forbidden("a partner's people adjust against the partner's own account only"));
     }
     let asset: AssetCode =
@@ -269,6 +269,9 @@ async fn decide(
             let found = store::find(unit.db(), &id).await?;
             let found = found.filter(|row| reach.covers_partner(&row.proposal.partner));
             let found = found.ok_or(AdjustmentError::NotFound { id })?;
+            if reach != Reach::All && is_the_houses(found.proposal.against) {
+                return Err(AdjustmentError::NotTheirs);
+            }
             super::decide(unit, &by, found, state, &decision.words).await
         })
     });
@@ -301,6 +304,7 @@ impl From<AdjustmentError> for ApiError {
     fn from(error: AdjustmentError) -> Self {
         match error {
             AdjustmentError::NotFound { .. } => Self::not_found("adjustment"),
+            AdjustmentError::NotTheirs => Self::forbidden(error.to_string()),
             AdjustmentError::OwnProposal => Self::forbidden("whoever proposed it does not decide it"),
             AdjustmentError::Decided { .. } => Self::new(Code::WrongState, error.to_string()),
             AdjustmentError::Ledger(error) => error.into(),

@@ -108,6 +108,9 @@ pub enum AdjustmentError {
         /// Its id.
         id: String,
     },
+    /// A partner's people decided about what is not their partner's alone.
+    #[error("a partner's people decide only what stands between its users and its own account")]
+    NotTheirs,
     /// Proposer and decider are one person.
     #[error("whoever proposed it does not decide it")]
     OwnProposal,
@@ -139,6 +142,12 @@ pub async fn propose(unit: &mut Unit, by: &By, proposal: Proposal) -> Result<Adj
     store::insert(unit.db(), &row).await?;
     audit::record(unit, by, Action::AdjustmentPropose, &row.id, Value::Null, in_words(&row)).await?;
     Ok(row)
+}
+
+/// Does it touch the house's own accounts? Then only the house's people propose and decide it: whoever gains by it
+/// must not be the second person.
+pub fn is_the_houses(against: Against) -> bool {
+    against != Against::Partner
 }
 
 /// Approves (and books) or rejects a proposal. Deciding the same again by anybody changes nothing.

@@ -67,6 +67,47 @@ fn a_balance_changed_behind_the_ledgers_back_freezes_withdrawals_until_a_person_
     });
 }
 
+async fn freezes(stage: Stage, changes: &[&'static str], look: Look) {
+    let served = Served::open(stage).await;
+    served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+    served.stage.give(&served.bob.id, "USDT", 100_000_000).await;
+    for sql in changes {
+        tamper(&served.stage, sql).await;
+    }
+    assert!(freeze::step(&served.stage.app, look).await.unwrap());
+    assert_eq!(asked(&served, "k1").await.0, 503);
+}
+
+#[test]
+fn balances_that_cannot_be_added_up_freeze_too() {
+    const CHANGES: [&str; 1] =
+        ["update accounts set balance_minor = 9223372036854775807 where kind = 'user_available'"];
+    on_each_database(async |stage: Stage| freezes(stage, &CHANGES, Look::TrialBalance).await);
+}
+
+#[test]
+fn rows_that_do_not_read_back_freeze_too() {
+    const CHANGES: [&str; 2] = [
+        "insert into assets (code, decimals) values ('usd t', 6)",
+        "update accounts set asset = 'usd t' where kind = 'user_available'",
+    ];
+    on_each_database(async |stage: Stage| freezes(stage, &CHANGES, Look::Replay).await);
+}
+
+#[test]
+fn held_money_without_its_hold_is_found_by_the_replay() {
+    on_each_database(async |stage: Stage| {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        assert_eq!(asked(&served, "k1").await.0, 201);
+        let app = &served.stage.app;
+        assert!(!freeze::step(app, Look::Replay).await.unwrap());
+        tamper(&served.stage, "update holds set amount_minor = amount_minor - 1").await;
+        assert!(!freeze::step(app, Look::TrialBalance).await.unwrap());
+        assert!(freeze::step(app, Look::Replay).await.unwrap());
+    });
+}
+
 #[test]
 fn two_changes_that_hide_each_other_from_the_totals_are_found_by_the_replay() {
     on_each_database(async |stage: Stage| {

@@ -71,6 +71,41 @@ fn the_total_is_what_everybody_is_owed_and_each_finds_their_own() {
 }
 
 #[test]
+fn a_loss_that_is_not_explained_yet_is_owed_to_nobody_and_stops_no_statement() {
+    on_each_database(async |stage: Stage| {
+        books(&stage, 2).await;
+        let usdt = asset("USDT");
+        let lost = Posting::new("adjustment", "lost").minor(
+            Account::Suspense(usdt.clone()),
+            Account::Capital(usdt.clone()),
+            minor(9),
+        );
+        post(&stage, lost).await;
+        let (signed, key) = proven(&stage).await;
+        let shown = check::check(signed.to_json().as_bytes(), None, &key.identity()).unwrap();
+        assert_eq!(shown["assets"]["USDT"]["owed"], "7.000001", "two users and the partner, nothing of the loss");
+    });
+}
+
+#[test]
+fn two_statements_made_at_once_have_their_own_leaves() {
+    on_each_database(async |stage: Stage| {
+        books(&stage, 3).await;
+        let home = tempfile::tempdir().unwrap();
+        let key = CoordinatorKey::open(home.path()).unwrap();
+        let by = By::command_line();
+        let runs = futures::future::join_all((0..4).map(|_| prove(&stage.app, &key, &by))).await;
+        let mut made: Vec<_> = runs.into_iter().map(|run| run.unwrap().statement.digest()).collect();
+        made.sort();
+        made.dedup();
+        assert_eq!(made.len(), 4);
+        let mut db = stage.app.db.reader().await.unwrap();
+        let (statement, proof) = proof_of(&mut db, "user:user0").await.unwrap().unwrap();
+        proof.check(&statement.statement).unwrap();
+    });
+}
+
+#[test]
 fn a_statement_of_another_key_and_one_with_a_changed_digit_are_no_proof() {
     on_each_database(async |stage: Stage| {
         books(&stage, 3).await;

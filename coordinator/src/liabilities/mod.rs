@@ -208,7 +208,8 @@ fn with_chain(app: &App, own: &mut Vec<Reserve>, report: &NetworkReport) -> Resu
                 wallet,
                 asset,
                 decimals: app.config.assets.scale(&line.asset, report.network)?.base_decimals(),
-                booked: line.ledger_base.non_negative().unwrap_or(BaseUnits::ZERO),
+                // It had no account when the picture was taken; what was booked since belongs to the next one.
+                booked: BaseUnits::ZERO,
                 found,
             }),
         }
@@ -239,28 +240,32 @@ async fn publish(
     secret: &[u8; 32],
     by: &By,
 ) -> Result<(), ProveError> {
-    let mut db = app.db.reader().await?;
-    let id = store::next_id(&mut db).await?;
-    drop(db);
     let roots = levels.get(CHUNK.trailing_zeros() as usize).or(levels.last());
     let rows: Vec<store::LeafRow> = creditors
         .chunks(CHUNK)
         .zip(roots.into_iter().flatten())
         .zip(0_i64..)
-        .map(|((chunk, root), number)| store::LeafRow::new(id, number, chunk, root))
+        .map(|((chunk, root), number)| store::LeafRow::new(number, chunk, root))
         .collect();
+    let mut taken = None;
     for part in rows.chunks(ROWS_IN_A_COMMIT) {
-        let part = part.to_vec();
+        let (part, known) = (part.to_vec(), taken);
         let written = app.writer.commit(move |unit| {
             Box::pin(async move {
+                // The number is taken with its first rows, so two runs at once never share one.
+                let id = match known {
+                    Some(id) => id,
+                    None => store::next_id(unit.db()).await?,
+                };
                 for row in &part {
-                    store::insert_leaves(unit.db(), row).await?;
+                    store::insert_leaves(unit.db(), id, row).await?;
                 }
-                Ok::<_, LedgerError>(())
+                Ok::<_, LedgerError>(id)
             })
         });
-        written.await?;
+        taken = Some(written.await?);
     }
+    let id = taken.ok_or(LiabilityError::Empty)?;
     let row = store::StatementRow {
         id,
         digest: signed.statement.digest().to_string(),

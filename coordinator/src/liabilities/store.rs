@@ -28,7 +28,6 @@ pub struct StatementRow {
 /// The leaves of neighbours, with the root over them.
 #[derive(Clone, Debug)]
 pub struct LeafRow {
-    statement: i64,
     chunk: i64,
     first_salt: String,
     leaves: String,
@@ -38,10 +37,9 @@ pub struct LeafRow {
 
 impl LeafRow {
     /// The row of one chunk.
-    pub fn new(statement: i64, chunk: i64, creditors: &[Creditor], root: &Summed) -> Self {
+    pub fn new(chunk: i64, creditors: &[Creditor], root: &Summed) -> Self {
         let line = |creditor: &Creditor| format!("{} {} {}", creditor.salt, creditor.owner, creditor.sums);
         Self {
-            statement,
             chunk,
             first_salt: creditors.first().map(|creditor| creditor.salt.to_string()).unwrap_or_default(),
             leaves: creditors.iter().map(line).collect::<Vec<_>>().join("\n"),
@@ -80,13 +78,13 @@ pub async fn next_id(db: &mut Db) -> Result<i64, sqlx::Error> {
     .await
 }
 
-/// Writes one row of leaves.
-pub async fn insert_leaves(db: &mut Db, row: &LeafRow) -> Result<(), sqlx::Error> {
+/// Writes one row of leaves of a statement.
+pub async fn insert_leaves(db: &mut Db, statement: i64, row: &LeafRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into liability_leaves (statement_id, chunk, first_salt, leaves, root_hash, root_sums) \
          values ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(row.statement)
+    .bind(statement)
     .bind(row.chunk)
     .bind(&row.first_salt)
     .bind(&row.leaves)

@@ -17,10 +17,10 @@ pub async fn claims(db: &mut Db) -> Result<Vec<Claim>, LedgerError> {
     Ok(rows.into_iter().map(claim).collect())
 }
 
-/// What arrived and has no owner yet, per asset.
+/// What arrived and has no owner yet, per asset. Below zero it is a loss that is not explained yet, and owed to nobody.
 pub async fn suspense(db: &mut Db) -> Result<Vec<(String, i64)>, LedgerError> {
     Ok(sqlx::query_as(
-        "select asset, balance_minor from accounts where kind = 'suspense' and balance_minor <> 0 order by asset",
+        "select asset, balance_minor from accounts where kind = 'suspense' and balance_minor > 0 order by asset",
     )
     .fetch_all(db)
     .await?)

@@ -74,7 +74,9 @@ async fn faults(app: &App, look: Look) -> Result<Vec<String>, LedgerError> {
             let totals = verify::trial_balance(&mut db).await?;
             let off = totals.into_iter().filter(|total| total.difference_minor() != 0);
             Ok(off
-                .map(|total| format!("{}: debits exceed credits by {}", total.asset, total.difference_minor()))
+                .map(|total| {
+                    format!("{}: debits exceed credits by {}", total.asset, total.difference_minor())
+                })
                 .collect())
         }
         Look::Replay => Ok(verify::snapshot(&app.db).await?.faults),

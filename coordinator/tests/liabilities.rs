@@ -83,7 +83,10 @@ fn a_loss_that_is_not_explained_yet_is_owed_to_nobody_and_stops_no_statement() {
         post(&stage, lost).await;
         let (signed, key) = proven(&stage).await;
         let shown = check::check(signed.to_json().as_bytes(), None, &key.identity()).unwrap();
-        assert_eq!(shown["assets"]["USDT"]["owed"], "7.000001", "two users and the partner, nothing of the loss");
+        assert_eq!(
+            shown["assets"]["USDT"]["owed"], "7.000001",
+            "two users and the partner, nothing of the loss"
+        );
     });
 }
 

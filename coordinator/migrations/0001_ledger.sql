@@ -88,3 +88,6 @@ insert into item_sequence (only_row, epoch, last_number) values (1, 0, 0);
 -- append-only: transfers
 -- append-only: entries
 -- append-only: idempotency_keys
+-- checked as sets: entries (transfer_id) transfers
+-- checked as sets: entries (account_id) accounts
+-- changed in place: accounts

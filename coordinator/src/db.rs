@@ -21,8 +21,9 @@ pub type Db = sqlx::AnyConnection;
 /// A read connection out of the pool; dereferences to [`Db`].
 pub type Reader = sqlx::pool::PoolConnection<Any>;
 
-/// Serialises the writers of several coordinators on one PostgreSQL. Any constant will do; this one spells "airlock".
-const WRITER_LOCK: &str = "select pg_advisory_xact_lock(27418586424595307)";
+/// Begins on PostgreSQL, in one message with the lock that serialises the writers of several coordinators. Any constant will
+/// do; this one spells "airlock".
+const BEGIN_LOCKED: &str = "begin; select pg_advisory_xact_lock(27418586424595307)";
 
 /// Which database is behind the URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,11 +185,24 @@ impl Database {
         match self.dialect {
             // Immediate: the write lock is taken here, where waiting is fine, and not at the first update.
             Dialect::Sqlite => self.writer.begin_with("begin immediate").await,
-            Dialect::Postgres => {
-                let mut db = self.writer.begin().await?;
-                sqlx::query(WRITER_LOCK).execute(&mut *db).await?;
-                Ok(db)
-            }
+            Dialect::Postgres => match self.writer.begin_with(BEGIN_LOCKED).await {
+                // The connection is not tried before it is used; one that the server has closed meanwhile is made anew.
+                Err(sqlx::Error::Io(_) | sqlx::Error::Database(_)) => {
+                    self.writer.begin_with(BEGIN_LOCKED).await
+                }
+                begun => begun,
+            },
+        }
+    }
+}
+
+impl Database {
+    /// Has the writer's connection to a server opened anew by whoever asks next, so that its answers wake the runtime of the
+    /// ledger's writer, and not one that is busy with requests.
+    pub(crate) async fn release_writer(&self) -> Result<(), sqlx::Error> {
+        match self.dialect {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres => self.writer.acquire().await?.close().await,
         }
     }
 }
@@ -240,6 +254,8 @@ async fn pool(
     AnyPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(pools.acquire_timeout)
+        // The writer's would cost each group a question and its answer; `begin_write` tries twice instead.
+        .test_before_acquire(matches!(door, Door::Read))
         .after_connect(move |db, _| {
             let session = session.clone();
             Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(session)).execute(db).await.map(|_| ()) })
@@ -251,14 +267,10 @@ async fn pool(
 /// Undoes the writer's open transaction and begins it anew, with its lock. Only the ledger's writer calls this.
 pub(crate) async fn begin_again(db: &mut Db, dialect: Dialect) -> Result<(), sqlx::Error> {
     let begin = match dialect {
-        Dialect::Sqlite => "rollback; begin immediate",
-        Dialect::Postgres => "rollback; begin",
+        Dialect::Sqlite => "begin immediate",
+        Dialect::Postgres => BEGIN_LOCKED,
     };
-    sqlx::raw_sql(begin).execute(&mut *db).await?;
-    if dialect == Dialect::Postgres {
-        sqlx::query(WRITER_LOCK).execute(db).await?;
-    }
-    Ok(())
+    sqlx::raw_sql(AssertSqlSafe(format!("rollback; {begin}"))).execute(db).await.map(|_| ())
 }
 
 /// Did this error come from a unique constraint or primary key? Both drivers can tell.

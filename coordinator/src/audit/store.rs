@@ -47,13 +47,25 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("after", Kind::Text),
 ];
 
+const INSERT_NUMBERED: &str = "insert into audit_rows \
+    (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
+    select v.number, v.made_at, v.who, v.tenant, v.address, v.request_id, v.action, v.subject, v.before, v.after from {rows}";
+
+const INSERT_AFTER_LAST: &str = "insert into audit_rows \
+    (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
+    select (select coalesce(max(number), 0) from audit_rows) + v.number, v.made_at, v.who, v.tenant, v.address, v.request_id, \
+    v.action, v.subject, v.before, v.after from {rows}";
+
 /// Writes rows in their order under the next numbers, as a set: for orders, of which a group has many.
 pub async fn write(db: &mut Db, dialect: Dialect, rows: &[&Row], now: UnixMillis) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let last: i64 =
-        sqlx::query_scalar("select coalesce(max(number), 0) from audit_rows").fetch_one(&mut *db).await?;
+    // PostgreSQL gets all rows in one statement, which can find the last number itself.
+    let (last, sql) = match dialect {
+        Dialect::Sqlite => (highest(db).await?, INSERT_NUMBERED),
+        Dialect::Postgres => (0, INSERT_AFTER_LAST),
+    };
     let mut set = Rows::new(dialect, COLUMNS);
     for (number, row) in (last.saturating_add(1)..).zip(rows) {
         set.push(&[
@@ -69,10 +81,6 @@ pub async fn write(db: &mut Db, dialect: Dialect, rows: &[&Row], now: UnixMillis
             Cell::Text(&row.after),
         ]);
     }
-    let sql = "insert into audit_rows \
-               (number, made_at, who, tenant, address, request_id, action, subject, before, after) \
-               select v.number, v.made_at, v.who, v.tenant, v.address, v.request_id, v.action, v.subject, v.before, v.after \
-               from {rows}";
     let (wanted, written) = (set.len(), set.execute(db, sql).await?);
     if u64::try_from(wanted) == Ok(written) {
         return Ok(());

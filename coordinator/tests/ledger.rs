@@ -229,6 +229,25 @@ fn an_overflowing_balance_is_refused_and_nothing_moves() {
 }
 
 #[test]
+fn an_entry_of_no_transfer_or_no_account_is_refused_and_neither_can_go() {
+    on_each_database(|stage| async move {
+        stage.give("ann", "USDT", 100).await;
+        let mut db = sqlx::AnyConnection::connect(&stage.url).await.unwrap();
+        let entry = "insert into entries (transfer_id, line, account_id, side, amount_minor)";
+        for sql in [
+            format!("{entry} select 999999, 0, min(id), 'debit', 1 from accounts"),
+            format!("{entry} select min(id), 9, 999999, 'debit', 1 from transfers"),
+            "delete from accounts".to_owned(),
+            "update accounts set id = id + 1000".to_owned(),
+        ] {
+            let refused = db.execute(AssertSqlSafe(sql.clone())).await;
+            assert!(refused.is_err(), "{sql} on {}", stage.name);
+        }
+        stage.prove().await;
+    });
+}
+
+#[test]
 fn entries_cannot_be_changed_or_deleted_by_sql() {
     on_each_database(|stage| async move {
         stage.give("ann", "USDT", 100).await;

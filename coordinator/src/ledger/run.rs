@@ -19,7 +19,7 @@ use crate::clock::UnixMillis;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
-use store::{EntryRow, TransferRow};
+use store::{EntryRow, Named, Seen, TransferRow};
 
 /// An order whose answer is written out, ready to be tried more than once.
 pub(super) struct Ready {
@@ -83,8 +83,9 @@ impl Unit {
     }
 
     async fn carry_out(&mut self, orders: &[Ready]) -> Result<Outcomes, LedgerError> {
-        let mut stored = self.stored_answers(orders).await?;
-        let posted = self.posted(orders, &stored).await?;
+        let seen = self.seen(orders).await?;
+        let mut stored = self.stored_answers(orders, &seen).await?;
+        let posted = seen.iter().filter(|seen| seen.posted).map(|seen| seen.place).collect();
         let mut standings = self.standings(orders, &stored).await?;
         let mut judged = Judged { posted, ..Judged::default() };
         let mut outcomes = Vec::with_capacity(orders.len());
@@ -104,36 +105,29 @@ impl Unit {
         Ok(outcomes)
     }
 
-    /// The places of orders whose event was posted before this group.
-    async fn posted(
-        &mut self,
-        orders: &[Ready],
-        stored: &HashMap<usize, Result<Answer, OrderError>>,
-    ) -> Result<HashSet<usize>, LedgerError> {
-        let mut events = Vec::with_capacity(orders.len());
-        for (place, order) in orders.iter().enumerate() {
-            if !stored.contains_key(&place) {
-                events.push((place, order.posting.kind, order.posting.reference.as_str()));
-            }
-        }
-        Ok(store::posted(&mut self.db, self.dialect, &events).await?.into_iter().collect())
+    /// What the database knows of these orders from before this group.
+    async fn seen(&mut self, orders: &[Ready]) -> Result<Vec<Seen>, LedgerError> {
+        let named = |(place, order)| {
+            let Ready { posting, once, .. }: &Ready = order;
+            let (owner, key) = once.as_ref().map(|once| (once.owner.as_str(), once.key.as_str())).unzip();
+            Named { place, kind: posting.kind, reference: &posting.reference, owner, key }
+        };
+        let named: Vec<Named<'_>> = orders.iter().enumerate().map(named).collect();
+        store::seen(&mut self.db, self.dialect, &named).await
     }
 
     /// The answers of orders whose key was used before this group, by place.
     async fn stored_answers(
         &mut self,
         orders: &[Ready],
+        seen: &[Seen],
     ) -> Result<HashMap<usize, Result<Answer, OrderError>>, LedgerError> {
-        let mut keys = Vec::with_capacity(orders.len());
-        for (place, order) in orders.iter().enumerate() {
-            keys.extend(order.once.as_ref().map(|once| (place, once.owner.as_str(), once.key.as_str())));
-        }
         let mut answers = HashMap::new();
-        for place in store::used_keys(&mut self.db, self.dialect, &keys).await? {
-            let Some(once_row) = orders.get(place).and_then(|order| order.once.as_ref()) else { continue };
+        for Seen { place, .. } in seen.iter().filter(|seen| seen.used) {
+            let Some(once_row) = orders.get(*place).and_then(|order| order.once.as_ref()) else { continue };
             let Some(stored) = once(&mut self.db, &once_row.owner, &once_row.key).await? else { continue };
             let same = stored.request_digest == once_row.request_digest;
-            answers.insert(place, if same { Ok(stored.answer) } else { Err(OrderError::OtherRequest) });
+            answers.insert(*place, if same { Ok(stored.answer) } else { Err(OrderError::OtherRequest) });
         }
         Ok(answers)
     }

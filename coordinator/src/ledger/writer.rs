@@ -80,14 +80,19 @@ struct Gauges {
 }
 
 impl Writer {
-    /// Starts the writer task on the current runtime. It ends when every handle is dropped or a commit fails.
+    /// Starts the writer on a thread of its own: a group takes a dozen questions to the database, and on the runtime of the
+    /// requests each answer waited for its turn behind them. It ends when every handle is dropped or a commit fails.
     pub fn start(db: Database, assets: Arc<Assets>, clock: Clock, limits: WriterLimits) -> Self {
         let (commands, queue) = mpsc::channel(limits.queue_max.max(1));
         let gauges = Arc::new(Gauges::default());
         let group_max = limits.group_max.max(1);
         let (known, latest) = (KnownAccounts::new(), UnixMillis::MIN);
         let task = Task { db, assets, clock, group_max, gauges: gauges.clone(), known, latest };
-        tokio::spawn(task.run(queue));
+        let started = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(|| task.live(queue));
+        if let Err(error) = started {
+            // The queue is closed by now: the writer counts as stopped, which health reports.
+            tracing::error!(%error, "the ledger's writer has no thread");
+        }
         Self { commands, gauges }
     }
 
@@ -176,6 +181,19 @@ struct Task {
 }
 
 impl Task {
+    /// The writer's thread.
+    fn live(self, queue: mpsc::Receiver<Command>) {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(async move {
+                if let Err(error) = self.db.release_writer().await {
+                    tracing::warn!(%error, "the writer's connection is the one that was there");
+                }
+                self.run(queue).await;
+            }),
+            Err(error) => tracing::error!(%error, "the ledger's writer has no runtime"),
+        }
+    }
+
     async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut group = Vec::new();
         while queue.recv_many(&mut group, self.group_max).await > 0 {

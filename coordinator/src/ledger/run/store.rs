@@ -29,42 +29,51 @@ pub(super) struct EntryRow {
     pub(super) amount_minor: i64,
 }
 
-/// Which of these (owner, key) pairs are stored: their places in the list.
-pub(super) async fn used_keys(
-    db: &mut Db,
-    dialect: Dialect,
-    keys: &[(usize, &str, &str)],
-) -> Result<Vec<usize>, LedgerError> {
-    let columns = &[("place", Kind::Int), ("owner", Kind::Text), ("idempotency_key", Kind::Text)];
-    let mut rows = Rows::new(dialect, columns);
-    for (place, owner, key) in keys {
-        rows.push(&[int(*place), Cell::Text(owner), Cell::Text(key)]);
-    }
-    let sql = "select place from (select v.place as place, (select k.made_at from idempotency_keys k \
-               where k.owner = v.owner and k.idempotency_key = v.idempotency_key) as made_at from {rows}) as f \
-               where made_at is not null";
-    places(rows, db, sql).await
+/// An order's place in its run, its event, and the owner and key of its idempotency record.
+pub(super) struct Named<'a> {
+    pub(super) place: usize,
+    pub(super) kind: &'a str,
+    pub(super) reference: &'a str,
+    pub(super) owner: Option<&'a str>,
+    pub(super) key: Option<&'a str>,
 }
 
-/// Which of these (kind, reference) pairs were posted before: their places in the list.
-pub(super) async fn posted(
-    db: &mut Db,
-    dialect: Dialect,
-    events: &[(usize, &str, &str)],
-) -> Result<Vec<usize>, LedgerError> {
-    let columns = &[("place", Kind::Int), ("kind", Kind::Text), ("reference", Kind::Text)];
-    let mut rows = Rows::new(dialect, columns);
-    for (place, kind, reference) in events {
-        rows.push(&[int(*place), Cell::Text(kind), Cell::Text(reference)]);
-    }
-    let sql = "select place from (select v.place as place, (select t.id from transfers t \
-               where t.kind = v.kind and t.reference = v.reference) as id from {rows}) as f where id is not null";
-    places(rows, db, sql).await
+/// The place of an order of which the database knows something.
+pub(super) struct Seen {
+    pub(super) place: usize,
+    /// Its key is stored.
+    pub(super) used: bool,
+    /// Its event was posted.
+    pub(super) posted: bool,
 }
 
-async fn places(rows: Rows, db: &mut Db, sql: &'static str) -> Result<Vec<usize>, LedgerError> {
-    let found: Vec<(i64,)> = rows.fetch(db, sql).await?;
-    found.into_iter().map(|(place,)| to_place(place)).collect()
+/// Which of these orders' keys are stored and which events were posted before; one question for both.
+pub(super) async fn seen(
+    db: &mut Db,
+    dialect: Dialect,
+    orders: &[Named<'_>],
+) -> Result<Vec<Seen>, LedgerError> {
+    let columns = &[
+        ("place", Kind::Int),
+        ("kind", Kind::Text),
+        ("reference", Kind::Text),
+        ("owner", Kind::Text),
+        ("idempotency_key", Kind::Text),
+    ];
+    let mut rows = Rows::new(dialect, columns);
+    for Named { place, kind, reference, owner, key } in orders {
+        let (kind, reference) = (Cell::Text(kind), Cell::Text(reference));
+        rows.push(&[int(*place), kind, reference, (*owner).into(), (*key).into()]);
+    }
+    let sql = "select place, used, posted from (select v.place as place, (select k.made_at from idempotency_keys k \
+               where k.owner = v.owner and k.idempotency_key = v.idempotency_key) as used, (select t.id from transfers t \
+               where t.kind = v.kind and t.reference = v.reference) as posted from {rows}) as f \
+               where used is not null or posted is not null";
+    let found: Vec<(i64, Option<i64>, Option<i64>)> = rows.fetch(db, sql).await?;
+    let read = |(place, used, posted): (i64, Option<i64>, Option<i64>)| {
+        Ok(Seen { place: to_place(place)?, used: used.is_some(), posted: posted.is_some() })
+    };
+    found.into_iter().map(read).collect()
 }
 
 /// The row ids of those accounts that have one, with their places in the list.

@@ -259,7 +259,7 @@ fn an_adjustment_decided_by_many_at_once_is_booked_once() {
         let path = format!("/v1/adjustments/{}", made["id"].as_str().unwrap());
         let decide = |number: usize| {
             let (served, path) = (&served, &path);
-            let decision = if number % 2 == 0 { "approve" } else { "reject" };
+            let decision = if number.is_multiple_of(2) { "approve" } else { "reject" };
             async move { served.post(&served.second_operator, &format!("{path}/{decision}"), json!({})).await.0 }
         };
         let answers = futures::future::join_all((0..20).map(decide)).await;

@@ -88,7 +88,7 @@ pub async fn invite(app: &App, by: By, invited: Invited, grant: Grant) -> Result
                     expires_at: now + i64::try_from(life.as_millis()).unwrap_or(i64::MAX),
                 };
                 // Of two invitations for one person the later counts.
-                store::expire_others(unit.db(), &row.person, now).await?;
+                store::expire_others(unit.db(), &row.partner, &row.person, now).await?;
                 store::insert(unit.db(), &row, &digest, now).await?;
                 let after = json!({ "roles": super::role_words(&row.roles), "partner": row.partner });
                 record(unit, &by, Action::PersonInvite, &row.person, after).await

@@ -9,7 +9,7 @@
 
 use super::login::record;
 use super::store::{self, RoleChange};
-use super::{AccessError, Reach, Role, Roles, Subject, role_words, session};
+use super::{AccessError, Reach, Role, Roles, Subject, invitation, role_words, session};
 use crate::app::App;
 use crate::audit::{self, Action, By};
 use crate::db;
@@ -162,6 +162,9 @@ pub async fn deactivate(app: &App, by: By, reach: Reach, person: String) -> Resu
                     return Err(AccessError::Own("nobody deactivates themselves"));
                 }
                 store::set_person_active(unit.db(), &person, false).await?;
+                // An invitation anew that nobody has accepted yet would bring them back.
+                let now = unit.now();
+                invitation::store::expire_others(unit.db(), &found.partner, &person, now).await?;
                 let subject = Subject::Person(person.clone());
                 let ended = session::end_all(unit, &subject, None, "deactivated").await?;
                 let before = json!({ "active": found.active, "roles": role_words(&found.roles) });

@@ -85,11 +85,18 @@ pub async fn spend(db: &mut Db, id: &str, now: UnixMillis) -> Result<bool, sqlx:
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends the unused invitations of a person.
-pub async fn expire_others(db: &mut Db, person: &str, now: UnixMillis) -> Result<(), sqlx::Error> {
+/// Ends the unused invitations of a person to one tenant; another tenant's for the same name stay.
+pub async fn expire_others(
+    db: &mut Db,
+    partner: &str,
+    person: &str,
+    now: UnixMillis,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update invitations set expires_at = $2 where person_id = $1 and used_at is null and expires_at > $2",
+        "update invitations set expires_at = $3 \
+         where partner_id = $1 and person_id = $2 and used_at is null and expires_at > $3",
     )
+    .bind(partner)
     .bind(person)
     .bind(now)
     .execute(db)

@@ -90,6 +90,8 @@ async fn verify(app: &App, request: Request) -> Result<Request, ApiError> {
     crate::audit::http::seen(&parts, &known.caller);
     admits(&known, address, app.clock.now())?;
     wait_for(app, timestamp).await;
+    // Before it is remembered: all keys share the memory of nonces, and no one of them may fill it beyond its own limit.
+    app.limits.caller(&known.caller, &parts.extensions)?;
     take(app, &known, fields.nonce, timestamp)?;
     parts.extensions.insert(known.caller.clone());
     Ok(Request::from_parts(parts, Body::from(body)))

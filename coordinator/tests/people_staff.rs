@@ -295,3 +295,21 @@ fn who_lost_their_way_in_is_invited_anew_on_the_command_line_only() {
         assert_eq!(every_role().len(), 4);
     });
 }
+
+#[test]
+fn an_open_invitation_does_not_bring_back_who_was_deactivated_meanwhile() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let invited = Invited {
+            name: "alice".to_owned(),
+            email: "alice@airlock.example".to_owned(),
+            partner: "house".to_owned(),
+            roles: [Auditor].into(),
+        };
+        let made = invitation::invite(&served.stage.app, By::command_line(), invited, Grant::Direct);
+        let made = made.await.unwrap();
+        let ended = served.post(&served.second_operator, "/v1/people/alice/deactivate", json!({})).await;
+        assert_eq!(ended.0, 200);
+        assert_eq!(accept(&served, &json!(made.invitation)).await.0, 422);
+    });
+}

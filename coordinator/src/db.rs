@@ -219,8 +219,10 @@ fn session_sql(dialect: Dialect, door: Door, pools: Pools) -> String {
         // FULL: a commit that was answered survives a power cut (https://sqlite.org/pragma.html#pragma_synchronous).
         // In memory: what a savepoint puts aside. 64 MiB of pages, and a log of 32 MiB before it is copied into the
         // file: indexes over random keys touch many pages again and again.
+        // Recursive triggers: else `insert or replace` would delete a row past the trigger that refuses deletions.
         (Dialect::Sqlite, Door::Write) => format!(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
+             pragma recursive_triggers = on; \
              pragma temp_store = memory; pragma cache_size = -65536; pragma wal_autocheckpoint = 8192; \
              pragma busy_timeout = {}",
             pools.busy_timeout.as_millis()

@@ -358,3 +358,28 @@ fn a_command_that_swallows_an_error_is_undone_all_the_same() {
         stage.prove().await;
     });
 }
+
+#[test]
+fn what_is_append_only_is_not_replaced_either() {
+    on_each_database(|stage| async move {
+        stage.give("ann", "USDT", 5).await;
+        let statements = match stage.name {
+            "sqlite" => [
+                "insert or replace into transfers select id, kind, reference, made_at + 1, note, made_by from transfers",
+                "replace into entries select transfer_id, line, account_id, side, amount_minor + 1, amount_base from entries",
+            ],
+            _ => ["update transfers set made_at = made_at + 1", "truncate entries"],
+        };
+        for sql in statements {
+            let tried = stage.app.writer.commit(move |unit| {
+                Box::pin(async move {
+                    sqlx::query(sql).execute(unit.db()).await?;
+                    Ok::<_, LedgerError>(())
+                })
+            });
+            let refused = tried.await.unwrap_err().to_string();
+            assert!(refused.contains("append-only"), "{sql}: {refused}");
+        }
+        stage.prove().await;
+    });
+}

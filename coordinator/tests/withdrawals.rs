@@ -376,3 +376,22 @@ fn one_live_attempt_per_withdrawal_one_intent_per_nonce_one_transaction_id_ever(
         story.await.unwrap();
     });
 }
+
+#[test]
+fn nobody_withdraws_for_a_user_who_was_deactivated_and_a_repeat_still_gets_its_answer() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        let body = json!({
+            "user": served.ann.id, "network": TRON, "asset": "USDT", "to": "TQhqRHgEonKEYqudomS8243o3bejg8dt1d", "amount": "5",
+        });
+        let (status, made) = served.post_once(&served.partner, "/v1/withdrawals", "k1", body.clone()).await;
+        assert_eq!(status, 201, "{made}");
+        let close = format!("/v1/users/{}/deactivate", served.ann.id);
+        assert_eq!(served.post(&served.partner, &close, json!({})).await.0, 200);
+        let (status, refused) =
+            served.post_once(&served.partner, "/v1/withdrawals", "k2", body.clone()).await;
+        assert_eq!((status, refused["error"]["code"].as_str()), (422, Some("user_inactive")), "{refused}");
+        assert_eq!(served.post_once(&served.partner, "/v1/withdrawals", "k1", body).await.1, made);
+    });
+}

@@ -84,6 +84,7 @@ async fn begin(app: &App, batch: Batch) -> Result<Batch, BatchError> {
     app.writer
         .commit(move |unit| {
             Box::pin(async move {
+                freeze::ensure_none(unit.db()).await?;
                 let plan = energy::plan(batch.network);
                 let begun =
                     store::transition(unit, &batch, Event::Broadcast, "system", "sending begins").await?;

@@ -18,7 +18,8 @@ use crate::audit::http::money_read;
 use crate::clock::UnixMillis;
 use crate::db::Db;
 use crate::ledger::Assets;
-use crate::people::{Caller, Permission, Reach};
+use crate::people::store::is_active;
+use crate::people::{Caller, Permission, Reach, Subject};
 use airlock_shared::Network;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -91,6 +92,9 @@ async fn create(
     once(&app, &caller, ticket, StatusCode::CREATED, move |unit| {
         Box::pin(async move {
             // Inside, so that a repeat gets the first answer although the settings have changed since.
+            if !is_active(unit.db(), &Subject::User(requester.user.clone())).await? {
+                return Err(ApiError::new(Code::UserInactive, "whoever was deactivated asks for nothing"));
+            }
             let terms = request::check(&settings.config, &asked)?;
             let row = request::request(unit, &requester, terms).await?;
             shown(&settings.config.assets, &row, audience)

@@ -38,7 +38,8 @@ ledger() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     find_postgres
-    start_postgres -c fsync=on -c synchronous_commit=on
+    # Sizes as the operator's guide recommends them; durable as by default.
+    start_postgres -c fsync=on -c synchronous_commit=on -c shared_buffers=1GB -c max_wal_size=8GB
     cargo build --quiet --locked --release -p airlock-coordinator --bin airlock-coordinator
     BENCH_DIR="$scratch" example airlock-coordinator ledger_bench --postgres "$AIRLOCK_TEST_POSTGRES" "$@"
 }

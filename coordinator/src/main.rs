@@ -85,7 +85,7 @@ enum Command {
     /// The books.
     #[command(subcommand)]
     Ledger(Ledger),
-    /// What is owed to everybody, signed, so that each creditor can check their own part (docs/ledger.md).
+    /// What is owed to everybody, signed, so that each creditor can check their own part (docs/liabilities.md).
     #[command(subcommand)]
     Liabilities(Liabilities),
     /// Who did what (docs/auditor-guide.md).

@@ -357,3 +357,20 @@ fn a_person_is_made_once_and_bad_names_are_refused() {
         assert!(matches!(nowhere, Err(AccessError::NotFound { .. })));
     });
 }
+
+#[test]
+fn an_idempotency_key_that_stands_there_twice_is_refused() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        served.stage.give(&served.ann.id, "USDT", 100_000_000).await;
+        let body = json!({ "kind": "transfer", "to": served.bob.id, "asset": "USDT", "amount": "1" });
+        let request = served.request(&served.ann, "POST", "/v1/transfers", Some(&body), Some("k1")).await;
+        let (status, refused) = stage::answer(request.header("Idempotency-Key", "k2")).await;
+        assert_eq!(
+            (status, refused["error"]["code"].as_str()),
+            (400, Some("idempotency_key_needed")),
+            "{refused}"
+        );
+        assert_eq!(served.stage.balance(&served.bob.id, "USDT").await, (0, 0));
+    });
+}

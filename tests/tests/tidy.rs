@@ -78,17 +78,22 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("outbox", &["ledger"]),
     ("energy", &["ledger", "chain"]),
     // Money to a deposit address or wallet of our own would come back: requests ask whose an address is.
-    ("withdrawals", &["ledger", "chain", "outbox", "deposits", "pairing"]),
+    ("withdrawals", &["ledger", "chain", "outbox", "deposits", "pairing", "fees", "freeze"]),
     // An attestation of deposit addresses is taken from a paired signer only.
     ("deposits", &["ledger", "chain", "pairing"]),
     // Reserves are read where deposits lie.
     ("treasury", &["ledger", "chain", "deposits", "pairing"]),
     ("transfers", &["ledger"]),
+    ("fees", &["ledger"]),
+    ("adjustments", &["ledger"]),
+    ("freeze", &["ledger"]),
+    // What is owed beside what lies on the chains, signed by the coordinator's identity.
+    ("liabilities", &["ledger", "chain", "pairing", "treasury"]),
     // One list of everybody's rows; writes none.
     ("transactions", &["ledger", "deposits", "withdrawals"]),
     // Reads everybody's rows and writes none.
     ("export", &["ledger", "chain", "batches", "pairing", "withdrawals"]),
-    ("batches", &["ledger", "chain", "energy", "outbox", "pairing", "treasury", "withdrawals"]),
+    ("batches", &["ledger", "chain", "energy", "outbox", "pairing", "treasury", "withdrawals", "freeze"]),
 ];
 const FLOOR: &[&str] = &["alerts", "api", "app", "audit", "clock", "config", "db", "people"];
 /// `ledger` and `chain` stand on even less.

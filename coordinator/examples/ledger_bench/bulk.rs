@@ -3,7 +3,8 @@
 
 use super::load::{Dice, body, per_second};
 use super::place::{ACCOUNTS, Place};
-use airlock_coordinator::db::{Dialect, random_id};
+use airlock_coordinator::clock::Clock;
+use airlock_coordinator::db::{Dialect, ordered_id, random_id};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ fn rows(dice: &mut Dice, first: i64, count: usize) -> Vec<Row> {
     (first..)
         .take(count)
         .map(|id| {
-            let reference = random_id().unwrap();
+            let reference = ordered_id(Clock::System.now()).unwrap();
             let body = body(&reference, &random_id().unwrap(), &random_id().unwrap());
             let (accounts, key) = ((some(dice), some(dice)), random_id().unwrap());
             Row { id, digest: format!("{reference}{key}"), reference, accounts, key, body }

@@ -1,7 +1,8 @@
 //! The load: many callers, each waiting for its transfer's acknowledgement before it asks for the next.
 
 use super::place::{ACCOUNTS, account, usdt};
-use airlock_coordinator::db::random_id;
+use airlock_coordinator::clock::Clock;
+use airlock_coordinator::db::{ordered_id, random_id};
 use airlock_coordinator::ledger::{Account, OnceRow, Order, Posting, Writer};
 use airlock_shared::MinorUnits;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub fn order(dice: &mut Dice, between: Between) -> Order {
         Between::Hot if dice.below(3) > 0 => (account(some), hot()),
         Between::Hot => (hot(), account(some)),
     };
-    let reference = random_id().unwrap();
+    let reference = ordered_id(Clock::System.now()).unwrap();
     let answer = body(&reference, from.owner(), to.owner());
     let once = OnceRow {
         owner: "partner:5d0f8a1cbbd4a1e0a1c2b3d4e5f60718".to_owned(),

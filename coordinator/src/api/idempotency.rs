@@ -51,7 +51,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Once<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let key = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Two of them could be read in two ways.
+        let mut values = request.headers().get_all(HEADER).iter();
+        let (first, second) = (values.next(), values.next());
+        let key =
+            first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !(1..=128).contains(&key.len()) || !key.bytes().all(|c| c.is_ascii_graphic()) {
             return Err(ApiError::new(Code::IdempotencyKeyNeeded, "1 to 128 printable ASCII characters"));
         }

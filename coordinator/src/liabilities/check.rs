@@ -99,7 +99,7 @@ fn summary(signed: &SignedStatement) -> Result<Value, CheckError> {
             asset.code.clone(),
             json!({
                 "owed": text(owed), "reserves_booked": text(booked), "reserves_final": text(found),
-                "reserves_unanswered": unanswered, "covered": found >= owed,
+                "reserves_unanswered": unanswered, "covered": !unanswered && found >= owed,
             }),
         );
     }

@@ -259,7 +259,7 @@ impl Caller {
             }
         };
         if !granted {
-            return Err(ApiError::forbidden("this role may not do this"));
+            return Err(ApiError::forbidden(""));
         }
         if permission.needs_step_up() && !stepped_up {
             return Err(ApiError::step_up_needed());

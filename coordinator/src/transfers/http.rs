@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::audit::http::money_read;
 use crate::audit::{self, Action, By};
 use crate::clock::UnixMillis;
-use crate::db::{Db, random_id};
+use crate::db::{Db, ordered_id};
 use crate::ledger::statement::{Event, store};
 use crate::ledger::{Order, OrderError};
 use crate::people::{Caller, Permission, Reach};
@@ -198,7 +198,7 @@ async fn submit(
     prepared: Prepared,
 ) -> Result<Response, ApiError> {
     let Prepared { terms, from, to } = prepared;
-    let id = random_id().map_err(ApiError::internal)?;
+    let id = ordered_id(app.clock.now()).map_err(ApiError::internal)?;
     let posting = terms.posting(&id, &from, &to, &by.who);
     let said = said(&terms, &from, &to).map_err(ApiError::internal)?;
     let row = audit::Row::made(by, Action::TransferMake, &id, said.clone());

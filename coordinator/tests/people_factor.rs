@@ -407,3 +407,20 @@ fn a_passkey_is_registered_for_its_own_challenge_once_and_removed_by_its_owner()
         assert_eq!(get(served, token, "/v1/me/passkeys").await.1["passkeys"], json!([]));
     });
 }
+
+#[test]
+fn a_first_second_factor_is_begun_soon_after_a_log_in_only() {
+    on_each_database(|stage| async move {
+        let served = Served::open(stage).await;
+        let token = invited(&served).await;
+        served.stage.app.clock.advance(600_000);
+        let refused = post(&served, &token, "/v1/me/second-factor", json!({})).await;
+        assert_eq!(code_of(&refused), (403, "step_up_needed"), "a token that was stolen meanwhile");
+        let login = json!({ "email": EMAIL, "password": PASSWORD });
+        let (status, again) = served.knock("/v1/auth/login", login).await;
+        assert_eq!(status, 200, "{again}");
+        let token = again["tokens"]["access_token"].as_str().or(again["access_token"].as_str()).unwrap();
+        let (status, begun) = post(&served, token, "/v1/me/second-factor", json!({})).await;
+        assert!(status < 300, "{status} {begun}");
+    });
+}

@@ -9,6 +9,7 @@ use super::login::store::Login;
 use super::login::{self, Knock, record, store};
 use super::session::{self, Opened, Signed};
 use super::{AccessError, Subject};
+use crate::api::{ApiError, Code};
 use crate::app::App;
 use crate::audit::Action;
 use crate::clock::UnixMillis;
@@ -20,6 +21,8 @@ use zeroize::Zeroizing;
 
 /// Wrong codes after which a log-in begins again with the password.
 const FAILURES_MAX: i64 = 5;
+/// How long after a log-in a first second factor may be begun.
+const FRESH_MS: i64 = 600_000;
 /// Recovery codes made at once.
 const RECOVERY_CODES: usize = 10;
 /// 80 random bits each: no dictionary holds them, so a plain digest will do.
@@ -72,10 +75,19 @@ pub async fn begin(app: &App, knock: Knock, signed: &Signed) -> Result<Begun, Ac
     let mut secret = Zeroizing::new([0; 20]);
     getrandom::fill(secret.as_mut())?;
     let sealed = app.access.seal()?.seal(&place(&signed.subject), secret.as_slice())?;
-    let login =
-        store::of(&mut *app.db.reader().await?, &signed.subject).await?.ok_or(AccessError::NoneBegun)?;
+    let (login, session) = {
+        let mut db = app.db.reader().await?;
+        let login = store::of(&mut db, &signed.subject).await?.ok_or(AccessError::NoneBegun)?;
+        (login, session::store::find(&mut db, &signed.session).await?.ok_or(AccessError::Session)?)
+    };
     if login.totp_sealed.is_some() && !signed.stepped_up {
         return Err(AccessError::StepUp);
+    }
+    // Else whoever stole an access token of somebody without a factor could make the account their own for good.
+    let logged_in_ms = app.clock.now().saturating_sub(session.made_at);
+    if login.totp_sealed.is_none() && logged_in_ms >= FRESH_MS {
+        let detail = "log in again: a first second factor is begun within minutes of a log-in";
+        return Err(ApiError::new(Code::StepUpNeeded, detail).into());
     }
     let made = totp(&app.config.auth.issuer, &login.email, secret.as_slice())?;
     let uri =

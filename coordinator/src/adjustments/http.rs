@@ -5,7 +5,6 @@
 
 use super::store::{self, Adjustment, State as Stands};
 use super::{AdjustmentError, Against, Direction, Proposal, is_the_houses};
-use crate::api::auth::user_named;
 use crate::api::page::{self, Cursor, Limit};
 use crate::api::texts::{Amount, AssetName, Moment};
 use crate::api::{ApiError, Body, Code, Query, moment};
@@ -131,7 +130,7 @@ async fn read(app: &App, reach: &Reach, wanted: AdjustmentWanted) -> Result<Prop
     }
     let (partner, user) = match (user, partner) {
         (Some(user), None) => {
-            let (user, partner) = user_named(app, reach, Some(&user)).await?;
+            let (user, partner) = app.directory.named(reach, Some(user)).await?;
             (partner, Some(user))
         }
         (None, Some(partner)) if against != Against::Partner => {

@@ -1,15 +1,14 @@
-//! From a request's credential to a [`Caller`], and which user a request is about.
+//! From a request's credential to a [`Caller`].
 //!
 //! Handlers take `Caller` as an argument; without a valid credential they are never entered. A signed request of a partner's
 //! key was recognised by `signed.rs` before it came here; everybody else shows an access token, whose session row is read at
 //! every request, so that an ended session, other roles or a deactivation count at once. Routes about one's own account
 //! take [`Signed`], which a session that still lacks its second factor has as well.
 
-use super::{ApiError, Code};
+use super::ApiError;
 use crate::app::App;
+use crate::people::Caller;
 use crate::people::session::{self, Signed};
-use crate::people::store;
-use crate::people::{Caller, Reach};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -56,19 +55,4 @@ fn bearer(parts: &Parts) -> Option<&str> {
     let (Some(value), None) = (headers.next(), headers.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
-}
-
-/// The user that a request is about: a user's own self, or the one that a partner or the house names.
-/// Answers the user's id and partner; a foreign user is a missing one.
-pub async fn user_named(app: &App, reach: &Reach, named: Option<&str>) -> Result<(String, String), ApiError> {
-    let user = match (reach, named) {
-        (Reach::User { id, partner }, None) => return Ok((id.clone(), partner.clone())),
-        (_, Some(named)) => named,
-        (_, None) => return Err(ApiError::new(Code::UserNeeded, "name the user")),
-    };
-    let mut db = app.db.reader().await?;
-    match store::partner_of(&mut db, user).await? {
-        Some(partner) if reach.covers(user, &partner) => Ok((user.to_owned(), partner)),
-        _ => Err(ApiError::not_found("user")),
-    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Reads only; amounts are exact decimal texts in the asset.
 
-use super::auth::user_named;
 use super::texts::{AddressText, Amount, AmountBase, AssetName, NetworkName, SignedAmount, Whole};
 use super::{ApiError, Query};
 use crate::app::App;
@@ -71,7 +70,7 @@ async fn balances(
     by: By,
     Query(query): Query<OfUser>,
 ) -> Result<Json<Balances>, ApiError> {
-    let (user, _) = user_named(&app, &caller.may(Permission::SeeMoney)?, query.user.as_deref()).await?;
+    let (user, _) = app.directory.named(&caller.may(Permission::SeeMoney)?, query.user).await?;
     let mut db = app.db.reader().await?;
     let mut balances = Vec::new();
     for balance in store::balances_of(&mut db, &user).await? {

@@ -6,6 +6,7 @@
 //! is no lock-out, that one is in the database (`people`).
 
 use super::ApiError;
+use super::address::household;
 use crate::config::{Allowance, LimitsConfig};
 use crate::people::Caller;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
@@ -101,12 +102,7 @@ impl Limits {
 
     /// Counts a request of an address; on the routes of log-in against their own limit too.
     pub fn address(&self, address: IpAddr, path: &str) -> Option<Standing> {
-        let place = match address {
-            IpAddr::V4(address) => u64::from(address.to_bits()),
-            // Whoever has one address of IPv6 has at least a /64 of them.
-            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
-        };
-        let slot = self.slot(&place);
+        let slot = self.slot(&household(address));
         let general = self.address.as_ref().map(|limit| limit.ask(slot, &self.clock));
         if general.as_ref().is_some_and(Standing::refuses) || !LOGIN_ROUTES.contains(&path) {
             return general;

@@ -99,11 +99,7 @@ struct Held {
 /// `None` if the address holds as many as it may. Trusted proxies are exempt: they speak for many.
 fn hold(server: &Arc<Server>, ip: IpAddr, place: OwnedSemaphorePermit) -> Option<Held> {
     let (ip, config) = (ip.to_canonical(), &server.app.config.server);
-    let address = (!address::within(ip, &config.trusted_proxies)).then_some(match ip {
-        // Whoever has one address of IPv6 has at least a /64 of them.
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        IpAddr::V4(_) => ip,
-    });
+    let address = (!address::within(ip, &config.trusted_proxies)).then_some(address::household(ip));
     if let Some(ip) = address {
         let mut of_address = server.of_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = of_address.entry(ip).or_default();

@@ -4,7 +4,6 @@
 
 use super::store::{self, Quote, Version};
 use super::{Charge, FeeError, QUOTE_LIFETIME_MS, Schedule};
-use crate::api::auth::user_named;
 use crate::api::texts::{Amount, AssetName, Moment, NetworkName};
 use crate::api::{ApiError, Body, Code, moment};
 use crate::app::App;
@@ -243,7 +242,7 @@ async fn quote(
     Body(wanted): Body<QuoteWanted>,
 ) -> Result<(StatusCode, Json<QuoteGiven>), ApiError> {
     let reach = caller.may(Permission::RequestWithdrawal)?;
-    let (user, partner) = user_named(&app, &reach, wanted.user.as_deref()).await?;
+    let (user, partner) = app.directory.named(&reach, wanted.user).await?;
     let priced = request::priced(&app.config, &wanted.network, &wanted.asset, &wanted.amount)?;
     let Priced { network, asset, amount, decimals, fee: settings, .. } = priced;
     let id = random_id().map_err(ApiError::internal)?;

@@ -4,7 +4,6 @@
 //! its own users). Both are the documents of `airlock_shared::liabilities`, which `liabilities verify` and any other program check.
 
 use super::{ProveError, proof_of, store};
-use crate::api::auth::user_named;
 use crate::api::{ApiError, Query};
 use crate::app::App;
 use crate::people::{Caller, Permission, Reach};
@@ -67,7 +66,7 @@ async fn proof(
     let reach = caller.may(Permission::SeeMoney)?;
     let owner = match (&reach, &query.user) {
         (Reach::Partner(partner), None) => format!("partner:{partner}"),
-        (_, named) => format!("user:{}", user_named(&app, &reach, named.as_deref()).await?.0),
+        (_, named) => format!("user:{}", app.directory.named(&reach, named.clone()).await?.0),
     };
     let mut db = app.db.begin_read().await?;
     let found = proof_of(&mut db, &owner).await?.ok_or_else(|| ApiError::not_found("proof"))?;

@@ -6,6 +6,7 @@
 
 use super::AccessError;
 use super::login::store;
+use crate::api::address::household;
 use crate::clock::UnixMillis;
 use crate::config::auth::LockOut;
 use crate::db::Db;
@@ -27,13 +28,7 @@ pub enum Tried {
 impl Tried {
     /// The key of an address: a whole IPv6 subnet is one household.
     pub fn address(address: Option<IpAddr>) -> Option<Self> {
-        Some(Self::Address(match address?.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-        }))
+        Some(Self::Address(household(address?).to_string()))
     }
 
     fn key(&self) -> String {
